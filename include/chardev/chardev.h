@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Character devices: where byte streams come from.  A chardev does no I/O of
+ * its own: it makes connections (listens, accepts, connects, opens) and
+ * hands the descriptors to its one front end, which reads and writes them and
+ * says when a connection has ended.  Main thread, VM lock held.
+ */
+#ifndef CHARDEV_CHARDEV_H
+#define CHARDEV_CHARDEV_H
+
+#include "util/object.h"
+
+typedef struct Chardev Chardev;
+
+/*
+ * @opened: a connection is there; the descriptors belong to the chardev, stay
+ * open until chardev_disconnected(), and may be equal.  @input is -1 for a
+ * chardev that cannot be read.  They are non-blocking.
+ */
+typedef struct ChardevFrontend {
+    void (*opened)(gpointer opaque, int input, int output);
+    gpointer opaque;
+    const char *user; /* who it is, for "chardev 'c' is already in use by ..." */
+} ChardevFrontend;
+
+struct Chardev {
+    VmObject parent;
+    const ChardevFrontend *frontend; /* NULL: free */
+    int input;
+    int output;
+    gboolean connected;
+};
+
+typedef struct ChardevClass {
+    VmObjectClass parent;
+    const char *backend; /* the word in -chardev: "socket", "null", ... */
+    /* Opens, connects or listens after the properties are set.  A client connects
+     * now, a server with wait=on waits for its first client (start-up only). */
+    gboolean (*open)(Chardev *chardev, GError **error);
+    /* The connection is gone: accept or connect again if the type does that. May be NULL. */
+    void (*disconnected)(Chardev *chardev);
+    /* query-chardev's filename, "unix:/path,server=on" and so on.  Caller frees. */
+    char *(*filename)(Chardev *chardev);
+} ChardevClass;
+
+#define TYPE_CHARDEV (chardev_get_type())
+VM_DECLARE_TYPE(Chardev, chardev, CHARDEV)
+#define CHARDEV_GET_CLASS(object) (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_CHARDEV, ChardevClass))
+
+/*
+ * -chardev: takes "backend" and "id" out of @options and creates it under
+ * /chardevs/ID.  Borrowed; NULL with @error.
+ */
+Chardev *chardev_create(json_object *options, GError **error);
+
+/* chardev-add: @backend is QMP's ChardevBackend ({"type":..,"data":{..}}). */
+Chardev *chardev_create_qmp(const char *id, json_object *backend, GError **error);
+
+/* The short form of -qmp, -qtest and -serial: "unix:PATH,server=on,wait=off",
+ * "tcp:HOST:PORT,...", "stdio", "null", "pty", "file:PATH", "fd:N", "chardev:ID".  Created with
+ * @id. */
+Chardev *chardev_create_short(const char *id, const char *text, GError **error);
+
+Chardev *chardev_find(const char *id); /* borrowed or NULL */
+/* chardev-remove; refused while a front end uses it. */
+gboolean chardev_remove(const char *id, GError **error);
+
+/*
+ * Makes @frontend (kept by the caller) the user.  If a connection is there already, @opened is
+ * called before this returns.  FALSE with @error if another one uses it.
+ */
+gboolean chardev_attach(Chardev *chardev, const ChardevFrontend *frontend, GError **error);
+/* The front end leaves: the connection is closed. */
+void chardev_detach(Chardev *chardev);
+
+/* Called by the front end when it saw end of file or an error: the
+ * descriptors are closed, and @opened may come again later. */
+void chardev_disconnected(Chardev *chardev);
+
+/*
+ * Gives the connected descriptor away for good (a vhost-user session): the
+ * caller owns it; the chardev remains attached, @connected as it is.  -1 with @error if
+ * there is no connection or the type has no socket.
+ */
+int chardev_steal_socket(Chardev *chardev, GError **error);
+
+/* For implementations: a connection was made. */
+void chardev_set_connection(Chardev *chardev, int input, int output);
+
+char *chardev_filename(Chardev *chardev); /* caller frees */
+void chardev_print_help(void);            /* -chardev help */
+/* Closes all, removes listening unix sockets; at exit. */
+void chardev_cleanup(void);
+
+#endif

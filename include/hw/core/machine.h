@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machine: one object at /machine, whose type -machine chooses.  VM lock
+ * held.
+ */
+#ifndef HW_CORE_MACHINE_H
+#define HW_CORE_MACHINE_H
+
+#include "backends/host-memory.h"
+#include "util/object.h"
+
+typedef struct Machine Machine;
+
+struct Machine {
+    VmObject parent;
+    char *memory_backend_id; /* -machine memory-backend= or -numa node,memdev= */
+    uint64_t ram_size;       /* bytes; -m size */
+    uint64_t maxram_size;    /* bytes; -m maxmem, ram_size without */
+    uint64_t ram_slots;      /* -m slots, 0 without */
+    HostMemory *ram;         /* reference */
+    gboolean mem_merge, dump_guest_core;
+};
+
+typedef struct MachineClass {
+    VmObjectClass parent;
+    const char *name;           /* -machine pc */
+    const char *const *aliases; /* NULL-terminated or NULL; the first is query-machines' alias */
+    const char *description;
+    gboolean needs_accelerator; /* FALSE for none */
+    uint64_t default_ram_size;  /* bytes */
+    uint64_t max_slots;         /* of memory devices */
+    const char *default_ram_id; /* query-machines */
+    gboolean (*build)(Machine *machine, GError **error);
+} MachineClass;
+
+#define TYPE_MACHINE (machine_get_type())
+VM_DECLARE_TYPE(Machine, machine, MACHINE)
+#define MACHINE_GET_CLASS(object) (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_MACHINE, MachineClass))
+
+/* The machine, or NULL before it exists. Borrowed. */
+Machine *machine_current(void);
+
+/* The class that @name or an alias of it names; borrowed for ever. NULL with @error listing
+ * -machine help. */
+MachineClass *machine_find(const char *name, GError **error);
+void machine_foreach(void (*visit)(MachineClass *class, gpointer opaque), gpointer opaque);
+void machine_print_help(void); /* -machine help */
+
+/* Creates the object at /machine with @properties set (JSON object; "memory-backend", "mem-merge",
+ * ...). */
+gboolean machine_create(MachineClass *class, json_object *properties, GError **error);
+
+/* Finds or makes its RAM and builds the board. */
+gboolean machine_build(GError **error);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A vhost-user session: one device's backend, from connection to end, in a
+ * thread of its own.  Negotiation, the shadow table, memory transactions, rings, configuration
+ * space. Functions are called with the VM lock held and return at once unless they say otherwise;
+ * callbacks come in the main thread with the VM lock held.
+ */
+#ifndef HW_VIRTIO_VHOST_USER_H
+#define HW_VIRTIO_VHOST_USER_H
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdint.h>
+
+typedef struct VhostUserSession VhostUserSession;
+
+/* Seconds that a backend has for an answer. */
+#define VHOST_USER_TIMEOUT_SECONDS 10
+
+/* What the device type needs; static or as long as the session. */
+typedef struct VhostUserNeeds {
+    uint64_t features; /* virtio features it can use, without transport bits (the session adds those
+                          that it passes through) */
+    uint32_t config_size;  /* bytes of configuration space from the backend, 0: none */
+    gboolean needs_config; /* fail without PROTOCOL_F_CONFIG */
+    guint queues;          /* wanted */
+    gboolean needs_mq;     /* fail if more than one queue is wanted and the backend grants fewer */
+} VhostUserNeeds;
+
+typedef struct VhostUserRing {
+    uint16_t index;
+    uint16_t size;
+    uint64_t descriptor_area, driver_area, device_area; /* guest physical */
+    uint32_t base; /* where to go on: vring base as the specification packs it */
+    gboolean enabled;
+    int kick, call; /* event fds, borrowed; live as long as the device */
+} VhostUserRing;
+
+typedef struct VhostUserCallbacks {
+    /* The backend says that its configuration changed; the new bytes are in
+     * vhost_user_session_config(). */
+    void (*config_changed)(gpointer opaque);
+    /* The connection is lost or was closed by us; called once. */
+    void (*lost)(gpointer opaque, const GError *error);
+} VhostUserCallbacks;
+
+typedef void VhostUserDone(gpointer opaque, const GError *error);
+
+/* @name is the device's id (or path), for messages; @socket is taken over. */
+VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, int socket,
+                                         const VhostUserNeeds *needs,
+                                         const VhostUserCallbacks *callbacks, gpointer opaque);
+
+/*
+ * Negotiates features and protocol features, fetches slot limit, queue count and configuration.
+ * Checks that the slot limit holds the RAM that is there.  @done once.
+ */
+void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, gpointer opaque);
+
+/* After connect: what the backend offers of the needed and transport features; without
+ * F_PROTOCOL_FEATURES. */
+uint64_t vhost_user_session_features(VhostUserSession *session);
+guint vhost_user_session_queues(VhostUserSession *session); /* what it grants, at least 1 */
+/* The cached configuration bytes: needs->config_size of them. Borrowed. */
+const uint8_t *vhost_user_session_config(VhostUserSession *session);
+
+/* Features, table (first start: registers as memory listener), rings, enable; pipelined. Rings are
+ * copied. Trouble comes through lost() or is kept as last error. */
+void vhost_user_session_start(VhostUserSession *session, uint64_t driver_features,
+                              const VhostUserRing *rings, guint count);
+
+/*
+ * Stops the rings (GET_VRING_BASE); their bases are there afterwards, see
+ * vhost_user_session_ring_base().  With @wait releases the VM lock and waits until the job has
+ * ended or the deadline passed; without it returns at once.  @done (may be NULL) in both cases.
+ */
+void vhost_user_session_stop(VhostUserSession *session, gboolean wait, VhostUserDone *done,
+                             gpointer opaque);
+/* The base of ring @index after stop, to continue from. */
+uint32_t vhost_user_session_ring_base(VhostUserSession *session, guint index);
+
+/* One ring, for VIRTIO_F_RING_RESET: stopped (waits like stop) and started again. */
+void vhost_user_session_ring_stop(VhostUserSession *session, guint index, gboolean wait);
+void vhost_user_session_ring_start(VhostUserSession *session, const VhostUserRing *ring);
+
+/* The guest reset the device: RESET_DEVICE, or STATUS 0, where negotiated. Call after stop. */
+void vhost_user_session_reset(VhostUserSession *session);
+
+/* The driver wrote @size bytes at @offset of the configuration (SET_CONFIG). */
+void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset, const void *bytes,
+                                     uint32_t size);
+
+/*
+ * Ends: no callbacks from now on except @done (may be NULL), which comes when the connection is
+ * closed, the thread gone and the shadow's references dropped; at most one deadline later.
+ */
+void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque);
+
+/* One element of x-query-vhost-user's answer. New reference. Does not wait. */
+json_object *vhost_user_session_info(VhostUserSession *session);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio over PCI (virtio 1.2, 4.1): the transport between the guest's driver and a device type.
+ * It knows status, features, queues, vectors, configuration accesses; nothing of vhost-user.
+ * VM lock held.
+ */
+#ifndef HW_VIRTIO_VIRTIO_PCI_H
+#define HW_VIRTIO_VIRTIO_PCI_H
+
+#include "hw/pci/pci.h"
+
+#define VIRTIO_QUEUE_MAX 1024
+#define VIRTIO_NO_VECTOR 0xffff
+
+typedef struct VirtQueue {
+    uint16_t index;
+    uint16_t max_size; /* descriptors; the guest may choose less */
+    uint16_t size;
+    uint16_t vector; /* VIRTIO_NO_VECTOR: none */
+    gboolean enabled;
+    uint64_t descriptor_area, driver_area, device_area; /* guest physical */
+    int kick;         /* event fd: guest to device; exists as long as the device */
+    int call;         /* event fd: device to guest; polled here in software */
+    guint call_watch; /* private */
+} VirtQueue;
+
+typedef struct VirtioPci VirtioPci;
+
+struct VirtioPci {
+    PciDevice parent;
+    uint32_t
+        vectors; /* property: MSI-X vectors; DEV_NVECTORS_UNSPECIFIED (0xffffffff): queues + 1 */
+    uint32_t vector_limit;    /* private: what was made of it */
+    uint64_t device_features; /* offered; set by virtio_pci_setup() */
+    uint64_t driver_features; /* chosen by the driver */
+    uint8_t status;           /* virtio 1.2, 2.1 */
+    uint8_t isr;
+    uint8_t config_generation;
+    uint16_t config_vector;
+    uint32_t feature_select[2]; /* device, driver */
+    uint16_t queue_select;
+    GArray *queues;       /* of VirtQueue */
+    gboolean started;     /* start() was called and stop() was not */
+    GArray *saved_config; /* private */
+};
+
+typedef struct VirtioPciClass {
+    PciDeviceClass parent;
+    uint16_t virtio_id;    /* virtio 1.2, 5 */
+    gboolean transitional; /* legacy I/O BAR and transitional PCI id exist for this type */
+    uint32_t config_size;  /* bytes of device configuration that are there */
+    /*
+     * DRIVER_OK while the machine runs, or the machine continues: the queues run from now on.
+     * Returns at once; trouble makes the device broken later.
+     */
+    void (*start)(VirtioPci *device);
+    /*
+     * Queues stop.  @wait: the driver expects that they have stopped when it goes on; the hook then
+     * waits with the VM lock released, at most for the deadline.  Without it
+     * the work is only begun (run_state_stop_hold() tells when it ends).
+     */
+    void (*stop)(VirtioPci *device, gboolean wait);
+    /* One queue (VIRTIO_F_RING_RESET, 2.6.1); may release the VM lock as stop does. */
+    void (*queue_reset)(VirtioPci *device, VirtQueue *queue);
+    void (*queue_enabled)(VirtioPci *device, VirtQueue *queue); /* after DRIVER_OK: re-enabled */
+    /* Status written as 0: the device's own state goes back. stop came before. May be NULL. */
+    void (*reset)(VirtioPci *device);
+    /* FEATURES_OK is about to be set: FALSE refuses. May be NULL. */
+    gboolean (*features_chosen)(VirtioPci *device);
+    void (*config_read)(VirtioPci *device, uint32_t offset, void *bytes, uint32_t size);
+    void (*config_write)(VirtioPci *device, uint32_t offset, const void *bytes, uint32_t size);
+} VirtioPciClass;
+
+#define TYPE_VIRTIO_PCI (virtio_pci_get_type())
+VM_DECLARE_TYPE(VirtioPci, virtio_pci, VIRTIO_PCI)
+#define VIRTIO_PCI_GET_CLASS(object)                                                               \
+    (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_VIRTIO_PCI, VirtioPciClass))
+#define VIRTIO_PCI_CLASS(class) ((VirtioPciClass *)(class))
+
+/*
+ * The subtype knows its features, queues and configuration now (within its realize or when a
+ * pending one completes): makes queues and event fds, BARs, capabilities and MSI-X.
+ * @queue_size a power of two up to 32768.  Not yet visible to the guest: pci_device_set_visible()
+ * is the subtype's to call.
+ */
+gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned queues,
+                          uint16_t queue_size, GError **error);
+/* The reverse, for unrealize: call after the session has ended. */
+void virtio_pci_teardown(VirtioPci *device);
+
+VirtQueue *virtio_pci_queue(VirtioPci *device, unsigned index);
+unsigned virtio_pci_queue_count(VirtioPci *device);
+gboolean virtio_has_feature(VirtioPci *device, unsigned bit); /* negotiated */
+
+/* The device's configuration changed: generation and interrupt (4.1.4.3, 4.1.5.3). */
+void virtio_pci_config_changed(VirtioPci *device);
+
+/* Sets DEVICE_NEEDS_RESET and tells the driver (2.1.2). */
+void virtio_pci_set_broken(VirtioPci *device);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The virtual clock, in nanoseconds since the machine started, and timers on
+ * it.  Under qtest it stands still until clock_step or clock_set moves it;
+ * later it will follow the host while the machine runs.  Deadlines towards backends never
+ * use it.  Under the VM lock.
+ */
+#ifndef SYSTEM_CLOCK_H
+#define SYSTEM_CLOCK_H
+
+#include <glib.h>
+
+gint64 clock_now(void);
+
+typedef struct ClockTimer ClockTimer;
+
+/* A stopped timer; @function is called with the VM lock held, in the thread that moved the clock.
+ */
+ClockTimer *clock_timer_new(void (*function)(gpointer opaque), gpointer opaque);
+void clock_timer_free(ClockTimer *timer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ClockTimer, clock_timer_free)
+
+/* Expires once when the clock reaches @deadline (ns); replaces an earlier deadline. */
+void clock_timer_set(ClockTimer *timer, gint64 deadline);
+void clock_timer_stop(ClockTimer *timer);
+
+/* The earliest deadline, or -1. */
+gint64 clock_next_deadline(void);
+
+/* Moves the clock forward to @now (ns; never back), running each timer at its own time. */
+void clock_advance(gint64 now);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest-physical memory map: RAM sections, I/O regions, the checked
+ * accessor, and transactions that change RAM everywhere or nowhere.
+ * Everything is under the VM lock unless it says otherwise.
+ */
+#ifndef SYSTEM_MEMORY_H
+#define SYSTEM_MEMORY_H
+
+#include "system/ram-block.h"
+
+#include <glib-object.h>
+#include <stdint.h>
+
+/* --- RAM --- */
+
+/* A range of guest RAM; sections never overlap and are never merged. */
+typedef struct MemorySection {
+    uint64_t guest_address; /* bytes, guest physical */
+    uint64_t size;          /* bytes, not 0; guest_address + size does not wrap */
+    RamBlock *block;        /* whoever stores a section holds a reference */
+    uint64_t
+        block_offset; /* bytes from block->host_address; and from block->fd_offset in the file */
+} MemorySection;
+
+/* Host virtual address of the section's first byte. */
+static inline void *memory_section_host(const MemorySection *section)
+{
+    return (char *)section->block->host_address + section->block_offset;
+}
+
+/*
+ * Each committed change makes a new generation.  A listener that has seen
+ * generation G only needs the transaction that leads from G to G + 1.
+ */
+uint64_t memory_generation(void);
+
+/* Number of RAM sections now. */
+guint memory_section_count(void);
+
+/* A new GArray of MemorySection sorted by guest address, each with a reference;
+ * memory_sections_free(). */
+GArray *memory_sections_copy(uint64_t *generation);
+void memory_sections_free(GArray *sections);
+
+/* The section that holds @address, or NULL.  O(log n).  Borrowed, valid while the lock is held. */
+const MemorySection *memory_section_find(uint64_t address);
+
+/* TRUE if [@address, @address + @size) touches no RAM section. O(log n). */
+gboolean memory_range_is_free(uint64_t address, uint64_t size);
+
+/* --- transactions --- */
+
+typedef enum { MEMORY_ADD, MEMORY_REMOVE } MemoryChange;
+
+/*
+ * A change of one section.  States: checked, prepared at all listeners at
+ * once, committed or aborted.  One runs at a time; further ones queue in order.
+ */
+typedef struct MemoryTransaction {
+    MemoryChange change;
+    MemorySection section;
+    uint64_t base_generation; /* listeners at this generation can apply the change alone */
+    gint64 deadline;          /* g_get_monotonic_time() when waiting ends */
+} MemoryTransaction;
+
+/*
+ * A listener is told of every change of RAM.  All hooks are called under the
+ * VM lock and return at once; those that start work report its end with
+ * memory_listener_done(), exactly once for each call, from any thread, also
+ * within the hook itself.
+ */
+typedef struct MemoryListener MemoryListener;
+struct MemoryListener {
+    const char *name; /* for traces */
+    gpointer opaque;
+    /*
+     * Before anything is sent: could a table of @sections sections with this one in it be taken?
+     * FALSE with @error naming the device that is the limit.  May be NULL.
+     */
+    gboolean (*check_add)(MemoryListener *listener, const MemorySection *section, guint sections,
+                          GError **error);
+    /*
+     * Brings the peer to the table with the change.  For MEMORY_ADD an error fails the
+     * transaction; for MEMORY_REMOVE the map has changed already and errors are only logged by the
+     * listener.
+     */
+    void (*prepare)(MemoryListener *listener, const MemoryTransaction *transaction);
+    /* MEMORY_ADD failed elsewhere: takes the change back. Ends with memory_listener_done(). */
+    void (*abort)(MemoryListener *listener, const MemoryTransaction *transaction);
+    /* The change is in force; memory_generation() has grown. Nothing to report. May be NULL. */
+    void (*commit)(MemoryListener *listener, const MemoryTransaction *transaction);
+    GList link;             /* private */
+    uint64_t private_epoch; /* private */
+    guint private_pending;  /* private */
+};
+
+/*
+ * From now on @listener takes part.  Registered in the middle of a transaction it is
+ * prepared too before that one commits.  It is never called back from within this call.
+ */
+void memory_listener_add(MemoryListener *listener);
+
+/*
+ * @listener takes part no more.  Work it still owes to a running transaction
+ * counts as done without error.
+ */
+void memory_listener_remove(MemoryListener *listener);
+
+/*
+ * Ends what prepare or abort began; @error (ownership taken, NULL: success)
+ * names device, request, region and reason. Any thread, with or without the VM lock.
+ */
+void memory_listener_done(MemoryListener *listener, GError *error);
+
+/*
+ * Called in the main thread with the VM lock when a transaction has ended: @error NULL if it
+ * committed.  For MEMORY_REMOVE: when every listener has let go.  @error is owned by the caller of
+ * @done.
+ */
+typedef void MemoryDone(gpointer opaque, const GError *error);
+
+/*
+ * Adds or removes RAM as a transaction; @section's block gains a reference for the map.
+ * The range must be free (add) or be exactly a section (remove).  The checks that need no
+ * peer are made at once: FALSE with @error, and @done is never called.  Otherwise @done is called
+ * exactly once, never from within this call.
+ */
+gboolean memory_add(const MemorySection *section, MemoryDone *done, gpointer opaque,
+                    GError **error);
+gboolean memory_remove(uint64_t guest_address, MemoryDone *done, gpointer opaque, GError **error);
+
+/*
+ * Adds a section while no listener exists yet (machine creation): no transaction, no wait.
+ */
+gboolean memory_add_boot(const MemorySection *section, GError **error);
+
+/* The accelerator's part of a transaction: between the peers' consent and the map. All may be NULL.
+ */
+typedef struct MemoryAccelerator {
+    guint (*free_slots)(void); /* how many more sections it takes; NULL: unlimited */
+    gboolean (*add)(const MemorySection *section, GError **error);
+    void (*remove)(const MemorySection *section);
+} MemoryAccelerator;
+void memory_set_accelerator(const MemoryAccelerator *accelerator);
+
+/* Seconds that listeners have for their answers (default 10). */
+#define MEMORY_TRANSACTION_SECONDS 10
+
+/* Ends everything at exit: drops the map's references. No transaction may run. */
+void memory_clear(void);
+
+/* --- access --- */
+
+typedef enum { MEMORY_READ, MEMORY_WRITE } MemoryDirection;
+
+/*
+ * The one way to guest RAM from a device model: the host address of
+ * [@address, @address + @size), which must lie in one section.  NULL with
+ * @error for anything else; never aborts. @size 0 is an error.  The pointer is
+ * valid while the lock is held.  The bytes may change under the reader: copy, then check.
+ */
+void *memory_pointer(uint64_t address, uint64_t size, MemoryDirection direction, GError **error);
+
+/* Copies RAM, crossing sections.  FALSE if any byte is outside RAM (then nothing is copied). */
+gboolean memory_copy_in(void *destination, uint64_t address, uint64_t size);
+gboolean memory_copy_out(uint64_t address, const void *source, uint64_t size);
+
+/*
+ * What a CPU does: any mix of RAM and I/O regions.  Unassigned bytes read as 0
+ * in memory space and as all ones in port space; stores there vanish.
+ */
+typedef enum { ADDRESS_SPACE_MEMORY, ADDRESS_SPACE_IO } AddressSpace;
+void memory_read(AddressSpace space, uint64_t address, void *bytes, uint64_t size);
+void memory_write(AddressSpace space, uint64_t address, const void *bytes, uint64_t size);
+
+/* --- I/O regions --- */
+
+/*
+ * Handlers of an I/O region.  @offset is relative to the region, @size is 1, 2, 4 or 8 and
+ * within [min_access, max_access]; larger and smaller guest accesses are split or widened:
+ * a narrower read takes the wanted bytes, a narrower write is passed on as it is
+ * when min_access is 1 and dropped otherwise.  Little-endian values.  A handler may release and
+ * retake the VM lock; its owner is kept alive meanwhile.
+ */
+typedef struct IoOps {
+    uint64_t (*read)(gpointer opaque, uint64_t offset, unsigned size);
+    void (*write)(gpointer opaque, uint64_t offset, uint64_t value, unsigned size);
+    unsigned min_access; /* 0: 1 */
+    unsigned max_access; /* 0: 8 in memory space, 4 in port space */
+} IoOps;
+
+typedef struct IoRegion IoRegion;
+
+/* @owner (may be NULL) is referenced during each access.  The region is not mapped yet. */
+IoRegion *io_region_new(GObject *owner, const char *name, const IoOps *ops, gpointer opaque,
+                        uint64_t size);
+/* Unmaps and frees; may be called within a handler of the same region. */
+void io_region_free(IoRegion *region);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IoRegion, io_region_free)
+
+/*
+ * Maps at @base or moves there.  RAM hides I/O; among overlapping I/O regions the one
+ * mapped first answers.  A range that wraps is left unmapped.
+ */
+void io_region_map(IoRegion *region, AddressSpace space, uint64_t base);
+void io_region_unmap(IoRegion *region);
+gboolean io_region_is_mapped(const IoRegion *region);
+
+/*
+ * A store of any size within [@offset, @offset + @size) signals @fd instead of calling
+ * the handler: KVM's ioeventfd, done by software under qtest.  @fd stays the caller's.
+ */
+void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd);
+void io_region_remove_event_fd(IoRegion *region, int fd);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages for the person who started the program, and the log file of -D.
+ * Only code that answers the user directly calls these; everything else
+ * returns a GError.
+ */
+#ifndef UTIL_REPORT_H
+#define UTIL_REPORT_H
+
+#include <glib.h>
+
+/* Prints "PROGRAM: MESSAGE" as one line to standard error. Any thread. */
+void report_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Prints "PROGRAM: warning: MESSAGE" as one line to standard error. Any thread. */
+void report_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/*
+ * Appends one line (newline added) to the log: the file of -D, standard
+ * error without one.  Trace events come this way. Any thread.
+ */
+void report_log(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Opens @path (created, truncated) as the log. Main thread, before others start. */
+gboolean report_log_open(const char *path, GError **error);
+
+#endif
