@@ -31,13 +31,14 @@ struct Device {
     gboolean busy;             /* a realize or unrealize is pending */
     DeviceCallback *callback;  /* private: who waits */
     gpointer callback_opaque;  /* private */
+    GList link;                /* private: place in the order of realization */
 };
 
 struct DeviceClass {
     VmObjectClass parent;
     const char
         *category;   /* heading in -device help: "storage", "memory", "network", "bridge", "misc" */
-    const char *bus; /* name of the bus type it sits on ("PCI") or NULL */
+    const char *bus; /* name of the bus type it sits on ("PCI": its one bus is "pci.0") or NULL */
     gboolean user_creatable; /* device_add and -device may create it */
     gboolean hotpluggable;
     DeviceProgress (*realize)(Device *device, GError **error);
@@ -66,6 +67,16 @@ VM_DECLARE_TYPE(Device, device, DEVICE)
 gboolean device_add(json_object *options, DeviceCallback *callback, gpointer opaque,
                     GError **error);
 
+/*
+ * Realizes @device, which has its properties and its place in the tree already.  Outcome as in
+ * device_add(); after a failure the device is out of the tree.
+ */
+gboolean device_realize(Device *device, DeviceCallback *callback, gpointer opaque, GError **error);
+
+/* The device that a user names by id or path.  Borrowed; NULL with @error (class DeviceNotFound).
+ */
+Device *device_find(const char *id, GError **error);
+
 /* device_del: by id or path.  Answers when the guest was asked. */
 gboolean device_delete(const char *id, GError **error);
 
@@ -93,8 +104,11 @@ gboolean device_machine_complete(void);
 /* Calls reset of every realized device, in order of realization; finishes requested unplugs. */
 void device_reset_all(void);
 
-/* Unrealizes everything at exit, waiting for each in turn within its own deadline. */
+/* Unrealizes everything at exit, those on a bus before memory, and waits until all have ended. */
 void device_cleanup_all(void);
+
+/* A device type that @name means, or 0 with @error of class DeviceNotFound. */
+GType device_type_find(const char *name, GError **error);
 
 /* Text of -device help and -device TYPE,help to standard output. */
 void device_print_help(void);
