@@ -17,13 +17,17 @@ typedef struct VhostUserSession VhostUserSession;
 /* Seconds that a backend has for an answer. */
 #define VHOST_USER_TIMEOUT_SECONDS 10
 
+/* For tests: every session waits @milliseconds instead, from its next job on. */
+void vhost_user_session_set_timeout(guint milliseconds);
+
 /* What the device type needs; static or as long as the session. */
 typedef struct VhostUserNeeds {
     uint64_t features; /* virtio features it can use, without transport bits (the session adds those
                           that it passes through) */
-    uint32_t config_size;  /* bytes of configuration space from the backend, 0: none */
-    gboolean needs_config; /* fail without PROTOCOL_F_CONFIG */
-    guint queues;          /* wanted */
+    uint32_t config_size;    /* bytes of configuration space from the backend, 0: none */
+    uint32_t config_minimum; /* what an older backend must have at least; 0: all of config_size */
+    gboolean needs_config;   /* fail without PROTOCOL_F_CONFIG */
+    guint queues;            /* wanted */
     gboolean needs_mq;     /* fail if more than one queue is wanted and the backend grants fewer */
 } VhostUserNeeds;
 
@@ -40,7 +44,9 @@ typedef struct VhostUserCallbacks {
     /* The backend says that its configuration changed; the new bytes are in
      * vhost_user_session_config(). */
     void (*config_changed)(gpointer opaque);
-    /* The connection is lost or was closed by us; called once. */
+    /* The rings could not be started; the backend is there, the driver may reset and try again. */
+    void (*start_failed)(gpointer opaque, const GError *error);
+    /* The connection is lost or was closed by us; called once, and not before connect succeeded. */
     void (*lost)(gpointer opaque, const GError *error);
 } VhostUserCallbacks;
 
@@ -60,12 +66,19 @@ void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, 
 /* After connect: what the backend offers of the needed and transport features; without
  * F_PROTOCOL_FEATURES. */
 uint64_t vhost_user_session_features(VhostUserSession *session);
-guint vhost_user_session_queues(VhostUserSession *session); /* what it grants, at least 1 */
-/* The cached configuration bytes: needs->config_size of them. Borrowed. */
+/* How many queues to use: what was wanted, as far as the backend grants it, at least 1. */
+guint vhost_user_session_queues(VhostUserSession *session);
+/* The cached configuration bytes: needs->config_size of them, zeros where the backend has none.
+ * Borrowed. */
 const uint8_t *vhost_user_session_config(VhostUserSession *session);
+/* How many of them came from the backend. */
+uint32_t vhost_user_session_config_length(VhostUserSession *session);
 
-/* Features, table (first start: registers as memory listener), rings, enable; pipelined. Rings are
- * copied. Trouble comes through lost() or is kept as last error. */
+/*
+ * Features, table, rings, enable; pipelined.  Rings are copied.  From the first start on the
+ * backend's table follows every memory transaction, also across resets.  Trouble comes through
+ * start_failed() or lost().
+ */
 void vhost_user_session_start(VhostUserSession *session, uint64_t driver_features,
                               const VhostUserRing *rings, guint count);
 
@@ -91,8 +104,10 @@ void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset,
                                      uint32_t size);
 
 /*
- * Ends: no callbacks from now on except @done (may be NULL), which comes when the connection is
- * closed, the thread gone and the shadow's references dropped; at most one deadline later.
+ * Ends: no VhostUserCallbacks from now on.  @done (may be NULL) comes when the connection is
+ * closed, the thread gone and the shadow's references dropped, and after the done callbacks of
+ * earlier calls; a backend that hangs is given half a second.  @session is invalid from this call
+ * on.
  */
 void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque);
 
