@@ -24,6 +24,7 @@ typedef struct Msix Msix;
 typedef struct PciBar {
     IoRegion *region; /* NULL: unused; owned */
     uint64_t size;    /* bytes, a power of two */
+    uint64_t mapped;  /* where the region is mapped now, 0: it is not */
     uint8_t flags;    /* PCI_BASE_ADDRESS_* type bits (linux/pci_regs.h) */
 } PciBar;
 
@@ -40,6 +41,7 @@ struct PciDevice {
     uint8_t write_clear[PCI_CONFIG_SIZE]; /* bits a guest clears by writing 1 */
     PciBar bars[PCI_BAR_COUNT];
     uint8_t next_capability; /* where the next capability goes */
+    IrqSource *intx;         /* private: on the line that slot and pin select */
     gboolean intx_level;
     Msix *msix; /* NULL: none */
 };
@@ -51,7 +53,9 @@ struct PciDeviceClass {
     uint8_t class_code[3]; /* programming interface, subclass, base class */
     /* Called by PciDevice's realize once devfn is reserved and the header filled in. */
     DeviceProgress (*realize)(PciDevice *device, GError **error);
+    /* Called when the device is hidden from the guest already. */
     DeviceProgress (*unrealize)(PciDevice *device);
+    /* Machine reset; pci_device_reset_registers() follows. */
     void (*reset)(PciDevice *device);
     /* After a guest's write to configuration space took effect. May be NULL. */
     void (*config_written)(PciDevice *device, unsigned offset, unsigned size);
@@ -66,15 +70,24 @@ VM_DECLARE_TYPE(PciDevice, pci_device, PCI_DEVICE)
 #define PCI_DEVICE_CLASS(class) ((PciDeviceClass *)(class))
 
 /*
- * The bus: @intx_lines are the GSIs of the four interrupt lines; slot s pin p (0 = INTA)
- * drives intx_lines[(s + p) % 4].  Registers ports 0xcf8 and 0xcfc (configuration mechanism 1).
+ * The bus: @intx_lines are the GSIs of the four
+ * interrupt lines; slot s pin p (0 = INTA) drives intx_lines[(s + p) % 4].  Registers ports 0xcf8
+ * and 0xcfc (configuration mechanism 1).
  */
 PciBus *pci_bus_new(const guint intx_lines[4]);
+/* Puts the host bridge at 00.0 and the ISA bridge at 01.0, as a PC has them. */
+gboolean pci_bus_add_bridges(PciBus *bus, GError **error);
 void pci_bus_free(PciBus *bus);
 PciBus *pci_bus_root(void); /* NULL on a machine without PCI */
 
 /* The device at @devfn, or NULL; only visible ones with @visible. */
 PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn, gboolean visible);
+
+/*
+ * Slot and function of an address as users write it, in hexadecimal: "4", "04.0", "0x06.1".
+ * FALSE with @error quoting @text.
+ */
+gboolean pci_address_parse(const char *text, uint8_t *devfn, GError **error);
 
 /* Asked when the guest shall let go of a slot or has got a new one: the ACPI controller sets this.
  */
@@ -101,6 +114,18 @@ void pci_device_set_visible(PciDevice *device);
 /* INTA of the device; masked by PCI_COMMAND_INTX_DISABLE. */
 void pci_device_set_intx(PciDevice *device, gboolean high);
 gboolean pci_device_bus_master(PciDevice *device);
+/* The id that the user gave it, or what else names it best.  Borrowed. */
+const char *pci_device_name(PciDevice *device);
+/* Registers back to what they are after power-on: command, BARs, interrupt line, MSI-X. */
+void pci_device_reset_registers(PciDevice *device);
+/* The guest sees it no more: it lets go of its BARs and of INTA.  The address stays reserved. */
+void pci_device_hide(PciDevice *device);
+/*
+ * Frees BARs, MSI-X and address.  Happens by itself when realize fails at once, when unrealize ends
+ * at once and with the last reference; one that does these in the background calls it at their
+ * end.  Harmless to repeat.
+ */
+void pci_device_release(PciDevice *device);
 
 /* --- MSI-X (PCI 3.0, 6.8.2) --- */
 

@@ -8,6 +8,7 @@
 #define HW_VIRTIO_VIRTIO_PCI_H
 
 #include "hw/pci/pci.h"
+#include "system/run-state.h"
 
 #define VIRTIO_QUEUE_MAX 1024
 #define VIRTIO_NO_VECTOR 0xffff
@@ -18,6 +19,7 @@ typedef struct VirtQueue {
     uint16_t size;
     uint16_t vector; /* VIRTIO_NO_VECTOR: none */
     gboolean enabled;
+    uint32_t legacy_page; /* private: queue address of the legacy interface, only read back */
     uint64_t descriptor_area, driver_area, device_area; /* guest physical */
     int kick;         /* event fd: guest to device; exists as long as the device */
     int call;         /* event fd: device to guest; polled here in software */
@@ -39,9 +41,16 @@ struct VirtioPci {
     uint16_t config_vector;
     uint32_t feature_select[2]; /* device, driver */
     uint16_t queue_select;
-    GArray *queues;       /* of VirtQueue */
-    gboolean started;     /* start() was called and stop() was not */
-    GArray *saved_config; /* private */
+    GArray *queues;             /* of VirtQueue */
+    gboolean started;           /* start() was called and stop() was not */
+    gboolean pausing;           /* stop() is called because the machine pauses: the hook may hold */
+    gboolean set_up;            /* private: between setup and teardown */
+    gboolean resetting;         /* private: a driver's reset waits for the queues to stop */
+    guint reset_epoch;          /* private: tells a reset from a later one */
+    uint8_t window;             /* private: offset of the VIRTIO_PCI_CAP_PCI_CFG capability */
+    uint8_t function_reset;     /* private: offset of the Advanced Features capability */
+    gboolean legacy_refused;    /* private: the warning was given */
+    RunStateListener run_state; /* private */
 };
 
 typedef struct VirtioPciClass {
@@ -57,7 +66,8 @@ typedef struct VirtioPciClass {
     /*
      * Queues stop.  @wait: the driver expects that they have stopped when it goes on; the hook then
      * waits with the VM lock released, at most for the deadline.  Without it
-     * the work is only begun (run_state_stop_hold() tells when it ends).
+     * the work is only begun; if device->pausing is set, run_state_stop_hold() may delay the end
+     * of the pause until it has ended.  device->started is FALSE already.
      */
     void (*stop)(VirtioPci *device, gboolean wait);
     /* One queue (VIRTIO_F_RING_RESET, 2.6.1); may release the VM lock as stop does. */
