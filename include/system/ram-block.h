@@ -20,6 +20,7 @@ typedef struct RamBlock {
     uint64_t page_size; /* bytes: of the file system behind fd */
     gboolean shared;    /* MAP_SHARED: others who map fd see the same bytes */
     gboolean read_only;
+    gboolean may_shrink; /* a file not sealed against it: touching pages that are gone is SIGBUS */
     gatomicrefcount references;
 } RamBlock;
 

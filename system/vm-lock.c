@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one lock.  A plain pthread mutex, so that thread checkers see it, and a
+ * flag a thread for the assertions of our own code.
+ */
+#include "system/vm-lock.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static __thread gboolean held;
+
+void vm_lock(void)
+{
+    g_assert(!held);
+    pthread_mutex_lock(&lock);
+    held = TRUE;
+}
+
+void vm_unlock(void)
+{
+    g_assert(held);
+    held = FALSE;
+    pthread_mutex_unlock(&lock);
+}
+
+gboolean vm_lock_held(void)
+{
+    return held;
+}

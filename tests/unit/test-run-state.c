@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Run state: order of listeners, holds on a stop, requests, events. */
+#include "system/main-loop.h"
+#include "system/run-state.h"
+
+static GString *trail;
+
+static void take_trail(const char *expected)
+{
+    g_assert_cmpstr(trail->str, ==, expected);
+    g_string_truncate(trail, 0);
+}
+
+static void event(const char *name, ShutdownCause cause)
+{
+    g_string_append_printf(trail, "%s(%s) ", name, shutdown_cause_name(cause));
+}
+
+static void changed(gpointer opaque, gboolean running)
+{
+    g_string_append_printf(trail, "%s%s ", running ? "+" : "-", (const char *)opaque);
+}
+
+static void changed_hold(gpointer opaque, gboolean running)
+{
+    changed(opaque, running);
+    if (!running) {
+        run_state_stop_hold();
+    }
+}
+
+static void stopped(gpointer opaque)
+{
+    g_string_append_printf(trail, "stopped:%s ", (const char *)opaque);
+}
+
+static void restart(gpointer opaque)
+{
+    stopped(opaque);
+    g_assert_true(run_state_start(NULL));
+    run_state_stop(stopped, "again");
+}
+
+static RunStateListener first = {changed, "first"};
+static RunStateListener second = {changed_hold, "second"};
+
+static void test_start_stop(void)
+{
+    g_assert_cmpstr(run_state_name(run_state_get()), ==, "prelaunch");
+    run_state_stop(stopped, "early");
+    take_trail("stopped:early ");
+    g_assert_cmpstr(run_state_name(run_state_get()), ==, "prelaunch");
+
+    run_state_listener_add(&first);
+    run_state_listener_add(&second);
+    g_assert_true(run_state_start(NULL));
+    g_assert_true(run_state_start(NULL));
+    g_assert_true(run_state_is_running());
+    take_trail("+first +second RESUME(none) ");
+
+    run_state_stop(stopped, "one");
+    g_assert_cmpstr(run_state_name(run_state_get()), ==, "paused");
+    run_state_stop(stopped, "two");
+    take_trail("-second -first STOP(none) ");
+    run_state_stop_release();
+    take_trail("stopped:one stopped:two ");
+}
+
+static void test_restart_in_waiter(void)
+{
+    g_assert_true(run_state_start(NULL));
+    run_state_stop(restart, "one");
+    run_state_stop(stopped, "two");
+    g_string_truncate(trail, 0);
+    run_state_stop_release();
+    take_trail("stopped:one +first +second RESUME(none) -second -first STOP(none) ");
+    run_state_stop_release();
+    take_trail("stopped:two stopped:again ");
+    run_state_listener_remove(&second);
+}
+
+static void handler(gpointer opaque)
+{
+    g_string_append_printf(trail, "%s ", (const char *)opaque);
+}
+
+static char other[] = "other";
+
+static void handler_removes(gpointer opaque)
+{
+    handler(opaque);
+    run_state_reset_handler_remove(handler_removes, opaque);
+    run_state_reset_handler_remove(handler, other);
+}
+
+static void test_requests(void)
+{
+    static char self[] = "self";
+    static char last[] = "last";
+
+    run_state_reset_handler_add(handler_removes, self);
+    run_state_reset_handler_add(handler, other);
+    run_state_reset_handler_add(handler, last);
+    run_state_powerdown_handler_add(handler, "button");
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    run_state_request_powerdown();
+    run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    run_state_request_shutdown(SHUTDOWN_CAUSE_HOST_SIGNAL);
+    run_state_request_shutdown(SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+    take_trail("");
+    main_loop_run();
+    take_trail("self last RESET(host-qmp-system-reset) POWERDOWN(none) button "
+               "last RESET(guest-reset) SHUTDOWN(host-signal) ");
+}
+
+static void test_after_shutdown(void)
+{
+    g_autoptr (GError)
+        error = NULL;
+
+    g_assert_false(run_state_start(&error));
+    g_assert_nonnull(error);
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    g_string_truncate(trail, 0);
+    g_assert_true(run_state_start(NULL));
+    take_trail("+first RESUME(none) ");
+    g_assert_true(shutdown_cause_is_guest(SHUTDOWN_CAUSE_GUEST_PANIC));
+    g_assert_false(shutdown_cause_is_guest(SHUTDOWN_CAUSE_HOST_ERROR));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    trail = g_string_new(NULL);
+    run_state_set_event_hook(event);
+    g_test_add_func("/run-state/start-stop", test_start_stop);
+    g_test_add_func("/run-state/restart-in-waiter", test_restart_in_waiter);
+    g_test_add_func("/run-state/requests", test_requests);
+    g_test_add_func("/run-state/after-shutdown", test_after_shutdown);
+    int result = g_test_run();
+    g_string_free(trail, TRUE);
+    return result;
+}
