@@ -21,8 +21,11 @@ gboolean irq_line_level(guint line);
 typedef void IrqListener(guint line, gboolean high, gpointer opaque);
 void irq_listener_set(IrqListener *listener, gpointer opaque); /* NULL: none */
 
-/* MSI: a store of @data to guest physical @address (PCI 3.0, 6.8).  Goes to
- * the accelerator's handler; without one it is a 4-byte little-endian store to guest memory. */
+/*
+ * MSI: a store of @data to guest physical @address (PCI 3.0, 6.8).  No CPU has an interrupt
+ * controller yet, so it is a 4-byte little-endian store to guest RAM, where a test program looks
+ * for it; outside RAM it is lost.
+ */
 void irq_send_msi(guint64 address, guint32 data);
 
 #endif
