@@ -42,12 +42,17 @@ typedef struct QmpCommand {
     guint flags;
     const char *features; /* "a, b" or NULL: for the schema */
     /*
-     * Exactly one of the two.  @arguments is a checked JSON object, borrowed;
+     * Exactly one of the two.  @arguments is a checked JSON object, borrowed (it may be changed);
      * members have the described types and every required one is there.  run returns a new
      * reference (NULL without error: the empty object).  start keeps @request and answers later.
      */
     json_object *(*run)(json_object *arguments, GError **error);
     void (*start)(QmpRequest *request, json_object *arguments);
+    /*
+     * The QmpType that the schema and the document show instead of @arguments, for a command
+     * that leaves a part of the check to itself ("**"). NULL: @arguments says all.
+     */
+    const char *argument_type;
 } QmpCommand;
 
 typedef struct QmpEvent {
