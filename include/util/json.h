@@ -13,10 +13,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
 
 /*
  * Incremental reader of a stream of JSON values (RFC 8259) that no input can
- * hurt: nesting deeper than 1,024 levels, a value longer than 64 MiB, bytes that are not
- * UTF-8, an object with a member named twice and numbers that no int64,
- * uint64 or double holds are errors.  After an error it goes on with the next
- * line.  One thread at a time.
+ * hurt: nesting deeper than 1,024 levels, a value longer than 64 MiB or of more than
+ * 262,144 parts, bytes that are not UTF-8, strings with a NUL, an object with a member named
+ * twice and numbers that no int64, uint64 or double holds (or of more than 1,024 characters)
+ * are errors.  After an error it goes on with the next line.  One thread at a time.
  */
 typedef struct JsonReader JsonReader;
 

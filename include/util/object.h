@@ -113,18 +113,20 @@ struct VmField {
 
 struct VmObject {
     GObject parent;
-    char *id;               /* as the user gave it, or NULL */
-    VmObject *tree_parent;  /* borrowed; NULL outside the tree */
-    char *tree_name;        /* name under tree_parent */
-    GHashTable *children;   /* name -> VmObject, references; NULL while empty */
-    GPtrArray *child_order; /* borrowed pointers in order of addition */
-    guint users;            /* see vm_object_use() */
-    gboolean frozen;        /* completed or realized: only VM_FIELD_LIVE can be set */
+    char *id;              /* as the user gave it, or NULL */
+    VmObject *tree_parent; /* borrowed; NULL outside the tree */
+    char *tree_name;       /* name under tree_parent */
+    GHashTable *children;  /* private: name -> VmObject, references; NULL while empty */
+    GQueue child_order;    /* private: in order of addition; vm_object_foreach_child() */
+    GList tree_link;       /* private: this object in tree_parent's child_order */
+    guint users;           /* see vm_object_use() */
+    gboolean frozen;       /* completed or realized: only VM_FIELD_LIVE can be set */
 };
 
 struct VmObjectClass {
     GObjectClass parent;
     const char *description; /* a phrase for -object help and -device help */
+    const char *noun;        /* what messages call it: "object", "device", "chardev"; inherited */
     /*
      * object-add and -object can create a type for which this is set; called
      * once all properties are set.  Must not wait for a peer.
@@ -162,6 +164,12 @@ void vm_types_foreach(void (*visit)(GType type, gpointer opaque), gpointer opaqu
  */
 void vm_object_class_install_fields(gpointer class, const VmField *fields);
 
+/*
+ * The fields of @type, inherited ones included, base types first, each name once.
+ * VmField pointers; borrowed for ever.
+ */
+const GPtrArray *vm_type_fields(GType type);
+
 /* The field behind a property, or NULL for a property that has none. Any thread. */
 const VmField *vm_field_of(GParamSpec *property);
 
@@ -170,6 +178,9 @@ const VmField *vm_field_of(GParamSpec *property);
 const char *vm_field_type_name(const VmField *field);
 
 /* --- properties --- */
+
+/* How messages name @object: "device 'd0'", or its type name without an id.  Caller frees. */
+char *vm_object_label(VmObject *object);
 
 /*
  * Sets @name from @value: a JSON value of the fitting type, or a JSON string
@@ -188,7 +199,10 @@ gboolean vm_object_set_all(VmObject *object, json_object *properties, GError **e
  * An unset string is the empty string, an unset link too. */
 json_object *vm_object_get_json(VmObject *object, const char *name, GError **error);
 
-/* Fails naming the first VM_FIELD_REQUIRED property that is unset. */
+/*
+ * Fails naming the first VM_FIELD_REQUIRED property that is unset: an empty
+ * string, link or list, a number that is 0.
+ */
 gboolean vm_object_check_required(VmObject *object, GError **error);
 
 /* --- defaults of the whole program (-global) --- */
@@ -220,7 +234,14 @@ VmObject *vm_object_container(const char *path);
 /* Adds @child (a reference is taken) under @name; FALSE with @error if the name is taken. */
 gboolean vm_object_add_child(VmObject *parent, const char *name, VmObject *child, GError **error);
 
-/* Removes @child from its parent and drops the tree's reference. */
+/* The child @name of @parent, or NULL. Constant time. Borrowed. */
+VmObject *vm_object_child(VmObject *parent, const char *name);
+
+/* Calls @visit for each child in order of addition; @visit may unparent the child it is given. */
+void vm_object_foreach_child(VmObject *parent, void (*visit)(VmObject *child, gpointer opaque),
+                             gpointer opaque);
+
+/* Removes @child from its parent and drops the tree's reference; nothing outside the tree. */
 void vm_object_unparent(VmObject *child);
 
 /* "/machine/peripheral/d0"; NULL outside the tree.  Caller frees. */

@@ -43,6 +43,8 @@ gboolean options_take_bool(json_object *options, const char *option, const char 
                            gboolean *value, GError **error);
 gboolean options_take_number(json_object *options, const char *option, const char *key,
                              uint64_t minimum, uint64_t maximum, uint64_t *value, GError **error);
+gboolean options_take_size(json_object *options, const char *option, const char *key,
+                           char default_suffix, uint64_t *bytes, GError **error);
 
 /*
  * Fails if a member is left in @options: "-chardev: unknown parameter 'x'; known

@@ -21,11 +21,18 @@ typedef struct TraceEvent {
     gboolean enabled; /* read without a lock: a change is seen soon, not at once */
 } TraceEvent;
 
+/* clang's AddressSanitizer would pad the entries; gcc leaves variables with a section alone. */
+#ifdef __clang__
+#define TRACE_ENTRY_PLAIN no_sanitize("address")
+#else
+#define TRACE_ENTRY_PLAIN
+#endif
+
 /* The section holds pointers, so that its stride never depends on alignment. */
 #define TRACE_EVENT(event_name, event_doc)                                                         \
     static TraceEvent trace_event_##event_name = {#event_name, event_doc, FALSE};                  \
     static TraceEvent *const trace_entry_##event_name                                              \
-        __attribute__((used, section("trace_events"), no_sanitize("address"))) =                   \
+        __attribute__((used, section("trace_events"), TRACE_ENTRY_PLAIN)) =                        \
             &trace_event_##event_name
 
 #define trace(event_name, ...)                                                                     \

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The JSON reader: json-c's incremental parser, fed with what the scanner has
+ * seen first, so that neither size nor nesting nor bad bytes get beyond bounds.
+ */
+#include "util/json.h"
+#include "util/error.h"
+#include "util/json-scanner.h"
+
+#include <string.h>
+
+#define VALUE_SIZE_MAX (64 * 1024 * 1024)
+#define SLICE_SIZE 65536 /* scanned, then parsed, at a time */
+
+struct JsonReader {
+    json_tokener *tokener;
+    JsonScanner scanner;
+    gsize size;        /* bytes of the value so far */
+    gboolean skipping; /* after an error: up to the end of the line */
+};
+
+JsonReader *json_reader_new(void)
+{
+    JsonReader *reader = g_new0(JsonReader, 1);
+
+    /* json-c counts the value within the innermost bracket as a level too. */
+    reader->tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+    json_tokener_set_flags(reader->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
+                                                JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    json_scanner_init(&reader->scanner);
+    return reader;
+}
+
+void json_reader_free(JsonReader *reader)
+{
+    if (reader) {
+        json_tokener_free(reader->tokener);
+        json_scanner_clear(&reader->scanner);
+        g_free(reader);
+    }
+}
+
+static void reset(JsonReader *reader)
+{
+    json_tokener_reset(reader->tokener);
+    json_scanner_reset(&reader->scanner);
+    reader->size = 0;
+}
+
+/* json-c's own check lets overlong forms and surrogates pass; names and strings are checked here.
+ */
+static gboolean strings_are_valid(json_object *value)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_string:
+        return g_utf8_validate(json_object_get_string(value), json_object_get_string_len(value),
+                               NULL);
+    case json_type_array:
+        for (gsize i = 0; i < json_object_array_length(value); i++) {
+            if (!strings_are_valid(json_object_array_get_idx(value, i))) {
+                return FALSE;
+            }
+        }
+        return TRUE;
+    case json_type_object: {
+        json_object_object_foreach(value, name, member)
+        {
+            if (!g_utf8_validate(name, -1, NULL) || !strings_are_valid(member)) {
+                return FALSE;
+            }
+        }
+        return TRUE;
+    }
+    default:
+        return TRUE;
+    }
+}
+
+/* Gives json-c @length scanned bytes; FALSE with @error if it refuses them. */
+static gboolean parse(JsonReader *reader, const char *bytes, gsize length, json_object **value,
+                      GError **error)
+{
+    if (!length) {
+        return TRUE;
+    }
+    *value = json_tokener_parse_ex(reader->tokener, bytes, (int)length);
+    enum json_tokener_error code = json_tokener_get_error(reader->tokener);
+    if (code != json_tokener_success && code != json_tokener_continue) {
+        vm_error_set(error, "JSON parse error, %s", json_tokener_error_desc(code));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* One step over at most SLICE_SIZE bytes; returns how many it used.  TRUE in *@ended with a value.
+ */
+static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean *ended,
+                  json_object **value, GError **error)
+{
+    GError *wrong = NULL;
+    gsize used;
+    JsonScanResult result =
+        json_scanner_scan(&reader->scanner, bytes, MIN(length, SLICE_SIZE), &used, &wrong);
+
+    reader->size += used;
+    *ended = result == JSON_SCAN_END || result == JSON_SCAN_END_WORD;
+    if (reader->size > VALUE_SIZE_MAX) {
+        vm_error_set(error, "JSON parse error, a value is longer than %d MiB",
+                     VALUE_SIZE_MAX >> 20);
+    } else if (parse(reader, bytes, used, value, error)) {
+        if (wrong) {
+            g_propagate_error(error, g_steal_pointer(&wrong));
+        } else if (result == JSON_SCAN_END_WORD) {
+            parse(reader, "\n", 1, value, error); /* json-c ends a word at the byte behind it */
+        }
+    }
+    g_clear_error(&wrong);
+    return used;
+}
+
+/* What ends a value: NULL stands for JSON null, which is none of those that anybody expects. */
+static void deliver(JsonReader *reader, json_object *value, GError *error,
+                    void (*callback)(json_object *value, GError *error, gpointer opaque),
+                    gpointer opaque)
+{
+    if (!error && !value) {
+        vm_error_set(&error, "JSON parse error, a value is missing or null");
+    } else if (!error && !strings_are_valid(value)) {
+        vm_error_set(&error, "JSON parse error, a string is not UTF-8");
+    }
+    if (error) {
+        g_clear_pointer(&value, json_object_put);
+    }
+    reset(reader);
+    callback(value, error, opaque);
+}
+
+void json_reader_feed(JsonReader *reader, const char *bytes, gsize length,
+                      void (*value)(json_object *value, GError *error, gpointer opaque),
+                      gpointer opaque)
+{
+    while (length) {
+        json_object *result = NULL;
+        GError *error = NULL;
+        gboolean ended = FALSE;
+        gsize used;
+
+        if (reader->skipping) {
+            const char *end = memchr(bytes, '\n', length);
+            used = end ? (gsize)(end - bytes) : length;
+            reader->skipping = !end;
+        } else {
+            used = step(reader, bytes, length, &ended, &result, &error);
+            if (error) {
+                reader->skipping = TRUE;
+            }
+            if (error || ended) {
+                deliver(reader, result, error, value, opaque);
+            } else if (json_scanner_is_idle(&reader->scanner)) {
+                reset(reader); /* only white space so far */
+            }
+        }
+        bytes += used;
+        length -= used;
+    }
+}
+
+/* --- one value --- */
+
+typedef struct Single {
+    json_object *value;
+    GError *error;
+    guint count;
+} Single;
+
+static void take_single(json_object *value, GError *error, gpointer opaque)
+{
+    Single *single = opaque;
+
+    if (single->count++ == 0) {
+        single->value = value;
+        single->error = error;
+        return;
+    }
+    json_object_put(value);
+    g_clear_error(&error);
+}
+
+json_object *json_parse(const char *text, GError **error)
+{
+    g_autoptr (JsonReader)
+        reader = json_reader_new();
+    Single single = {0};
+
+    json_reader_feed(reader, text, strlen(text), take_single, &single);
+    if (!reader->skipping && !single.error) {
+        json_reader_feed(reader, "\n", 1, take_single, &single);
+    }
+    gboolean unfinished = !json_scanner_is_idle(&reader->scanner);
+    if (single.error) {
+        g_propagate_error(error, single.error);
+    } else if (unfinished || !single.count) {
+        vm_error_set(error, "JSON parse error, '%s' ends within a value", text);
+    } else if (single.count > 1) {
+        vm_error_set(error, "JSON parse error, there is text behind the value in '%s'", text);
+    } else {
+        return single.value;
+    }
+    g_clear_pointer(&single.value, json_object_put);
+    return NULL;
+}
+
+/* --- building --- */
+
+void json_add_string(json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
+}
+
+void json_add_int(json_object *object, const char *key, gint64 value)
+{
+    json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+void json_add_uint(json_object *object, const char *key, guint64 value)
+{
+    json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void json_add_bool(json_object *object, const char *key, gboolean value)
+{
+    json_object_object_add(object, key, json_object_new_boolean(value));
+}

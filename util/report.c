@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Messages to standard error, and the log file; each line is one write(2). */
+#include "util/report.h"
+#include "util/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int log_fd = STDERR_FILENO;
+
+static void write_line(int fd, const char *prefix, const char *format, va_list arguments)
+{
+    g_autoptr (GString)
+        line = g_string_new(prefix);
+
+    g_string_append_vprintf(line, format, arguments);
+    g_string_append_c(line, '\n');
+    for (gsize done = 0; done < line->len;) {
+        ssize_t count = write(fd, line->str + done, line->len - done);
+        if (count < 0 && errno != EINTR) {
+            return; /* nobody is left to tell */
+        }
+        done += count > 0 ? (gsize)count : 0;
+    }
+}
+
+static char *program_prefix(const char *kind)
+{
+    const char *program = g_get_prgname();
+
+    return g_strdup_printf("%s: %s", program ? program : "qemu-system-x86_64", kind);
+}
+
+void report_error(const char *format, ...)
+{
+    g_autofree char *prefix = program_prefix("");
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(STDERR_FILENO, prefix, format, arguments);
+    va_end(arguments);
+}
+
+void report_warning(const char *format, ...)
+{
+    g_autofree char *prefix = program_prefix("warning: ");
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(STDERR_FILENO, prefix, format, arguments);
+    va_end(arguments);
+}
+
+void report_log(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(log_fd, "", format, arguments);
+    va_end(arguments);
+}
+
+gboolean report_log_open(const char *path, GError **error)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+
+    if (fd < 0) {
+        vm_error_set_errno(error, errno, "log file '%s' cannot be opened", path);
+        return FALSE;
+    }
+    if (log_fd != STDERR_FILENO) {
+        close(log_fd);
+    }
+    log_fd = fd;
+    return TRUE;
+}
