@@ -5,8 +5,7 @@
 
 static void test_message(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     vm_error_set_errno(&error, ENOENT, "chardev '%s': cannot open '%s'", "c0", "/x");
     g_assert_error(error, VM_ERROR, VM_ERROR_GENERIC);
@@ -16,10 +15,9 @@ static void test_message(void)
 
 static void test_class(void)
 {
-    g_autoptr (GError)
-        missing = g_error_new(VM_ERROR, VM_ERROR_DEVICE_NOT_FOUND, "Device 'd0' not found");
-    g_autoptr (GError)
-        foreign = g_error_new(G_FILE_ERROR, G_FILE_ERROR_NOENT, "gone");
+    g_autoptr(GError) missing =
+        g_error_new(VM_ERROR, VM_ERROR_DEVICE_NOT_FOUND, "Device 'd0' not found");
+    g_autoptr(GError) foreign = g_error_new(G_FILE_ERROR, G_FILE_ERROR_NOENT, "gone");
 
     g_assert_cmpstr(vm_error_class(missing), ==, "DeviceNotFound");
     g_assert_cmpstr(vm_error_class(foreign), ==, "GenericError");
