@@ -56,12 +56,18 @@ typedef enum { MEMORY_ADD, MEMORY_REMOVE } MemoryChange;
 /*
  * A change of one section.  States: checked, prepared at all listeners at
  * once, committed or aborted.  One runs at a time; further ones queue in order.
+ * Valid until the listener has answered, and during commit; a listener that leaves before it
+ * answered must not look at it any more.
  */
 typedef struct MemoryTransaction {
     MemoryChange change;
     MemorySection section;
     uint64_t base_generation; /* listeners at this generation can apply the change alone */
-    gint64 deadline;          /* g_get_monotonic_time() when waiting ends */
+    /*
+     * g_get_monotonic_time() when waiting ends: a listener whose peer has not answered by then
+     * breaks the connection and reports an error.  prepare and abort have one each.
+     */
+    gint64 deadline;
 } MemoryTransaction;
 
 /*
@@ -92,24 +98,32 @@ struct MemoryListener {
     void (*commit)(MemoryListener *listener, const MemoryTransaction *transaction);
     GList link;             /* private */
     uint64_t private_epoch; /* private */
-    guint private_pending;  /* private */
+    guint private_state;    /* private */
 };
 
 /*
- * From now on @listener takes part.  Registered in the middle of a transaction it is
- * prepared too before that one commits.  It is never called back from within this call.
+ * From now on @listener takes part.  It must know the table as it is now: copy it and register
+ * without releasing the VM lock in between.  Registered while memory is being added it is
+ * prepared too before that commits; a removal under way has left the table already.
+ * It is never called back from within this call.
  */
 void memory_listener_add(MemoryListener *listener);
 
 /*
  * @listener takes part no more.  Work it still owes to a running transaction
- * counts as done without error.
+ * counts as done without error, and its memory_listener_done() is ignored; the struct must not be
+ * registered again before that call was made or never will be.
  */
 void memory_listener_remove(MemoryListener *listener);
 
 /*
  * Ends what prepare or abort began; @error (ownership taken, NULL: success)
  * names device, request, region and reason. Any thread, with or without the VM lock.
+ *
+ * A listener that has not called it MEMORY_OVERDUE_SECONDS seconds after its deadline has broken
+ * its promise: the transaction ends as if it had failed, and memory cannot be added until the call
+ * comes or the listener leaves.  What its peer may still use stays alive by the listener's own
+ * references.
  */
 void memory_listener_done(MemoryListener *listener, GError *error);
 
@@ -146,8 +160,12 @@ void memory_set_accelerator(const MemoryAccelerator *accelerator);
 
 /* Seconds that listeners have for their answers (default 10). */
 #define MEMORY_TRANSACTION_SECONDS 10
+#define MEMORY_OVERDUE_SECONDS 5
 
-/* Ends everything at exit: drops the map's references. No transaction may run. */
+/*
+ * Ends everything at exit: drops the map's references.  Transactions that have not ended are
+ * dropped without done; listeners must have left.
+ */
 void memory_clear(void);
 
 /* --- access --- */
@@ -162,7 +180,11 @@ typedef enum { MEMORY_READ, MEMORY_WRITE } MemoryDirection;
  */
 void *memory_pointer(uint64_t address, uint64_t size, MemoryDirection direction, GError **error);
 
-/* Copies RAM, crossing sections.  FALSE if any byte is outside RAM (then nothing is copied). */
+/*
+ * Copies RAM, crossing sections.  FALSE if any byte is outside RAM or read-only (then nothing is
+ * copied), or if its file was truncated by somebody else.  Only these copies and
+ * memory_read/memory_write are safe against that; memory_pointer() is not (RamBlock.may_shrink).
+ */
 gboolean memory_copy_in(void *destination, uint64_t address, uint64_t size);
 gboolean memory_copy_out(uint64_t address, const void *source, uint64_t size);
 

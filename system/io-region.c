@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * I/O regions.  Each address space has its regions in order of mapping, which
+ * is their priority, and a view made of it: a sorted array of ranges that do
+ * not overlap, each answered by one region.  Mapping adds to the view what is still
+ * free; unmapping, which is rare, makes it anew.
+ */
+#include "system/memory-internal.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+
+typedef struct EventFd {
+    uint64_t offset;
+    unsigned size;
+    int fd;
+} EventFd;
+
+struct IoRegion {
+    guint references; /* the creator's, and one for each access under way */
+    GObject *owner;   /* borrowed; referenced during each access */
+    char *name;
+    IoOps ops;
+    gpointer opaque;
+    uint64_t size;
+    gboolean mapped;
+    AddressSpace space;
+    uint64_t base;
+    GArray *event_fds; /* of EventFd by offset, or NULL */
+};
+
+typedef struct Range {
+    uint64_t first;
+    uint64_t last; /* the last byte, so that a range can reach the end of the space */
+    IoRegion *region;
+} Range;
+
+static struct {
+    GPtrArray *regions; /* in order of mapping */
+    GArray *view;       /* of Range */
+} spaces[] = {[ADDRESS_SPACE_MEMORY] = {NULL, NULL}, [ADDRESS_SPACE_IO] = {NULL, NULL}};
+
+/* --- the view --- */
+
+/* Index of the first range that ends at @address or above. */
+static guint view_search(const GArray *view, uint64_t address)
+{
+    guint low = 0;
+    guint high = view->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (g_array_index(view, Range, middle).last < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Gives @region what nobody in the view has. */
+static void view_add(GArray *view, IoRegion *region)
+{
+    uint64_t next = region->base;
+    uint64_t last = region->base + (region->size - 1);
+    guint index = view_search(view, next);
+
+    while (TRUE) {
+        Range *taken = index < view->len ? &g_array_index(view, Range, index) : NULL;
+
+        if (!taken || taken->first > next) {
+            Range range = {next, last, region};
+
+            if (taken && taken->first <= last) {
+                range.last = taken->first - 1;
+            }
+            g_array_insert_val(view, index, range);
+        }
+        /* Whatever stands at @index now covers @next. */
+        if (g_array_index(view, Range, index).last >= last) {
+            return;
+        }
+        next = g_array_index(view, Range, index).last + 1;
+        index++;
+    }
+}
+
+static void view_rebuild(AddressSpace space)
+{
+    g_array_set_size(spaces[space].view, 0);
+    for (guint i = 0; i < spaces[space].regions->len; i++) {
+        view_add(spaces[space].view, g_ptr_array_index(spaces[space].regions, i));
+    }
+}
+
+/* The range that holds @address; without one NULL, and *@gap is the number of bytes up to the next,
+ * at most @size. */
+static Range *view_find(AddressSpace space, uint64_t address, uint64_t size, uint64_t *gap)
+{
+    GArray *view = spaces[space].view;
+    guint index = view ? view_search(view, address) : 0;
+    Range *range;
+
+    *gap = size;
+    if (!view || index == view->len) {
+        return NULL;
+    }
+    range = &g_array_index(view, Range, index);
+    if (range->first <= address) {
+        return range;
+    }
+    *gap = MIN(size, range->first - address);
+    return NULL;
+}
+
+/* --- regions --- */
+
+IoRegion *io_region_new(GObject *owner, const char *name, const IoOps *ops, gpointer opaque,
+                        uint64_t size)
+{
+    IoRegion *region = g_new0(IoRegion, 1);
+
+    region->references = 1;
+    region->owner = owner;
+    region->name = g_strdup(name);
+    region->ops = *ops;
+    region->opaque = opaque;
+    region->size = size;
+    return region;
+}
+
+static void region_unref(IoRegion *region)
+{
+    if (--region->references > 0) {
+        return;
+    }
+    if (region->event_fds) {
+        g_array_unref(region->event_fds);
+    }
+    g_free(region->name);
+    g_free(region);
+}
+
+void io_region_free(IoRegion *region)
+{
+    io_region_unmap(region);
+    region_unref(region);
+}
+
+void io_region_map(IoRegion *region, AddressSpace space, uint64_t base)
+{
+    if (region->mapped && region->space == space && region->base == base) {
+        return;
+    }
+    io_region_unmap(region);
+    if (region->size == 0 || base + (region->size - 1) < base) {
+        return;
+    }
+    region->mapped = TRUE;
+    region->space = space;
+    region->base = base;
+    if (!spaces[space].regions) {
+        spaces[space].regions = g_ptr_array_new();
+        spaces[space].view = g_array_new(FALSE, FALSE, sizeof(Range));
+    }
+    g_ptr_array_add(spaces[space].regions, region);
+    view_add(spaces[space].view, region);
+}
+
+void io_region_unmap(IoRegion *region)
+{
+    if (!region->mapped) {
+        return;
+    }
+    region->mapped = FALSE;
+    g_ptr_array_remove(spaces[region->space].regions, region);
+    view_rebuild(region->space);
+    if (spaces[region->space].regions->len == 0) {
+        g_clear_pointer(&spaces[region->space].regions, g_ptr_array_unref);
+        g_clear_pointer(&spaces[region->space].view, g_array_unref);
+    }
+}
+
+gboolean io_region_is_mapped(const IoRegion *region)
+{
+    return region->mapped;
+}
+
+/* --- event fds --- */
+
+/* Index of the first event fd that begins above @offset. */
+static guint event_fd_search(const GArray *event_fds, uint64_t offset)
+{
+    guint low = 0;
+    guint high = event_fds->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (g_array_index(event_fds, EventFd, middle).offset <= offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd)
+{
+    EventFd event_fd = {offset, size, fd};
+
+    if (!region->event_fds) {
+        region->event_fds = g_array_new(FALSE, FALSE, sizeof(EventFd));
+    }
+    g_array_insert_val(region->event_fds, event_fd_search(region->event_fds, offset), event_fd);
+}
+
+void io_region_remove_event_fd(IoRegion *region, int fd)
+{
+    for (guint i = region->event_fds ? region->event_fds->len : 0; i-- > 0;) {
+        if (g_array_index(region->event_fds, EventFd, i).fd == fd) {
+            g_array_remove_index(region->event_fds, i);
+        }
+    }
+}
+
+static gboolean signal_event_fd(IoRegion *region, uint64_t offset)
+{
+    guint index = region->event_fds ? event_fd_search(region->event_fds, offset) : 0;
+    EventFd *event_fd;
+
+    if (index == 0) {
+        return FALSE;
+    }
+    event_fd = &g_array_index(region->event_fds, EventFd, index - 1);
+    if (offset - event_fd->offset >= event_fd->size) {
+        return FALSE;
+    }
+    eventfd_write(event_fd->fd, 1);
+    return TRUE;
+}
+
+/* --- access --- */
+
+static unsigned max_access(const IoRegion *region)
+{
+    if (region->ops.max_access) {
+        return region->ops.max_access;
+    }
+    return region->space == ADDRESS_SPACE_IO ? 4 : 8;
+}
+
+/* The largest naturally aligned piece at @offset that the region takes. */
+static unsigned piece_size(const IoRegion *region, uint64_t offset, uint64_t size)
+{
+    unsigned piece = max_access(region);
+
+    while (piece > size || offset % piece != 0) {
+        piece /= 2;
+    }
+    return piece;
+}
+
+/* Bytes from @address to the end of @range, at most @size. */
+static uint64_t range_span(const Range *range, uint64_t address, uint64_t size)
+{
+    return range->last - address < size ? range->last - address + 1 : size;
+}
+
+static void access_begin(IoRegion *region)
+{
+    region->references++;
+    if (region->owner) {
+        g_object_ref(region->owner);
+    }
+}
+
+static void access_end(IoRegion *region, GObject *owner)
+{
+    region_unref(region);
+    if (owner) {
+        g_object_unref(owner); /* last: this may end the owner, who frees its regions */
+    }
+}
+
+static void region_read(IoRegion *region, uint64_t offset, uint8_t *bytes, unsigned piece)
+{
+    unsigned width = MAX(piece, region->ops.min_access);
+    uint64_t aligned = offset - offset % width;
+    uint64_t value = 0;
+
+    if (region->ops.read && width <= region->size && aligned <= region->size - width) {
+        value = region->ops.read(region->opaque, aligned, width);
+    }
+    value = GUINT64_TO_LE(value >> (8 * (offset - aligned)));
+    memcpy(bytes, &value, piece);
+}
+
+static void region_write(IoRegion *region, uint64_t offset, const uint8_t *bytes, unsigned piece)
+{
+    uint64_t value = 0;
+
+    if (signal_event_fd(region, offset) || piece < region->ops.min_access || !region->ops.write) {
+        return;
+    }
+    memcpy(&value, bytes, piece);
+    region->ops.write(region->opaque, offset, GUINT64_FROM_LE(value), piece);
+}
+
+uint64_t io_region_read(AddressSpace space, uint64_t address, uint8_t *bytes, uint64_t size)
+{
+    uint64_t gap;
+    Range *range = view_find(space, address, size, &gap);
+    IoRegion *region;
+    GObject *owner;
+    uint64_t offset;
+    unsigned piece;
+
+    if (!range) {
+        memset(bytes, space == ADDRESS_SPACE_IO ? 0xff : 0, gap);
+        return gap;
+    }
+    region = range->region;
+    owner = region->owner;
+    offset = address - region->base;
+    piece = piece_size(region, offset, range_span(range, address, size));
+    access_begin(region);
+    region_read(region, offset, bytes, piece);
+    access_end(region, owner);
+    return piece;
+}
+
+uint64_t io_region_write(AddressSpace space, uint64_t address, const uint8_t *bytes, uint64_t size)
+{
+    uint64_t gap;
+    Range *range = view_find(space, address, size, &gap);
+    IoRegion *region;
+    GObject *owner;
+    uint64_t offset;
+    unsigned piece;
+
+    if (!range) {
+        return gap;
+    }
+    region = range->region;
+    owner = region->owner;
+    offset = address - region->base;
+    piece = piece_size(region, offset, range_span(range, address, size));
+    access_begin(region);
+    region_write(region, offset, bytes, piece);
+    access_end(region, owner);
+    return piece;
+}
