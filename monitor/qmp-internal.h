@@ -6,7 +6,6 @@
 #ifndef MONITOR_QMP_INTERNAL_H
 #define MONITOR_QMP_INTERNAL_H
 
-#include "chardev/chardev.h"
 #include "monitor/qmp.h"
 
 /* --- types (qmp-types.c) --- */
@@ -116,10 +115,22 @@ gboolean qmp_dispatch(QmpRequest *request, json_object **result, GError **error)
 /* The request whose run() is being executed, or NULL. */
 QmpRequest *qmp_request_current(void);
 
-/* A session on @chardev; NULL with @error if another front end uses that. */
-QmpSession *qmp_session_new(Chardev *chardev, gboolean pretty, GError **error);
-/* Ends it and its connection; FALSE with @error from within one of its own commands. */
-gboolean qmp_session_close(QmpSession *session, GError **error);
+/*
+ * A session without a connection; @name is for messages.  @disconnected is
+ * called when the client has left and the descriptors are no longer used; it may connect again.
+ */
+QmpSession *qmp_session_new(const char *name, gboolean pretty,
+                            void (*disconnected)(gpointer opaque), gpointer opaque);
+/* Not from within one of its own commands: qmp_session_is_executing(). */
+void qmp_session_free(QmpSession *session);
+gboolean qmp_session_is_executing(const QmpSession *session);
+
+/* A client is there.  The descriptors are non-blocking and borrowed; @input may be -1. */
+void qmp_session_connect(QmpSession *session, int input, int output);
+/* Greets the clients that are there, and from now on those that come. */
+void qmp_sessions_start(void);
+/* Writes what is queued until all is gone or the monotonic clock reaches @deadline (us). */
+void qmp_session_drain(QmpSession *session, gint64 deadline);
 
 gboolean qmp_session_is_negotiated(const QmpSession *session);
 gboolean qmp_session_has_oob(const QmpSession *session);
@@ -132,6 +143,18 @@ void qmp_sessions_send_event(json_object *event);
 
 /* query-version's answer, also part of the greeting.  New reference (qmp-control.c). */
 json_object *qmp_version(void);
+
+/* --- sessions on chardevs (monitor.c) --- */
+
+typedef struct Chardev Chardev;
+typedef struct Monitor Monitor;
+
+/* NULL with @error if another front end uses @chardev. */
+Monitor *monitor_new(Chardev *chardev, gboolean pretty, GError **error);
+/* FALSE with @error while one of its own commands is being executed. */
+gboolean monitor_can_free(const Monitor *monitor, GError **error);
+/* Ends it and its connection; nothing if monitor_cleanup() has done so. */
+void monitor_free(Monitor *monitor);
 
 /* --- connection output (qmp-output.c) --- */
 

@@ -108,8 +108,7 @@ static gboolean member_add(QmpMembers *members, char *item, GError **error)
 
 QmpMembers *qmp_members_parse(const char *text, GError **error)
 {
-    g_autoptr (QmpMembers)
-        members = g_new0(QmpMembers, 1);
+    g_autoptr(QmpMembers) members = g_new0(QmpMembers, 1);
     g_auto(GStrv) items = g_strsplit(text ? text : "", ",", -1);
 
     members->members = g_array_new(FALSE, FALSE, sizeof(QmpMember));

@@ -10,6 +10,7 @@
 
 #include "util/error.h"
 #include "util/json.h"
+#include "util/object.h"
 
 /*
  * Types are written as in "name:str, *size:size, tags:[str]": a comma
@@ -93,6 +94,9 @@ const char *qmp_string(json_object *arguments, const char *name);
 gint64 qmp_int(json_object *arguments, const char *name, gint64 otherwise);
 guint64 qmp_uint(json_object *arguments, const char *name, guint64 otherwise);
 gboolean qmp_bool(json_object *arguments, const char *name, gboolean otherwise);
+
+/* [ObjectPropertyInfo] of @type, for commands that describe types. New reference. */
+json_object *qmp_property_list(GType type);
 
 /* query-qmp-schema's answer; docs/interop/qmp.rst's text.  New reference; caller frees. */
 json_object *qmp_schema(void);
