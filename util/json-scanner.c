@@ -43,6 +43,11 @@ gboolean json_scanner_is_idle(const JsonScanner *scanner)
     return scanner->levels->len == 0 && !scanner->in_string && !scanner->in_word;
 }
 
+gboolean json_scanner_in_bare_word(const JsonScanner *scanner)
+{
+    return scanner->levels->len == 0 && scanner->in_word;
+}
+
 /* --- numbers and literals --- */
 
 static const char *skip_digits(const char *at)

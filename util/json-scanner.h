@@ -36,6 +36,9 @@ void json_scanner_clear(JsonScanner *scanner);
 /* TRUE if nothing of a value has been read. */
 gboolean json_scanner_is_idle(const JsonScanner *scanner);
 
+/* TRUE within a number or literal that is not in any bracket. */
+gboolean json_scanner_in_bare_word(const JsonScanner *scanner);
+
 /* Scans at most @length bytes; how many belong to the value is left in *@used. */
 JsonScanResult json_scanner_scan(JsonScanner *scanner, const char *bytes, gsize length, gsize *used,
                                  GError **error);

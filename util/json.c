@@ -76,15 +76,18 @@ static gboolean strings_are_valid(json_object *value)
     }
 }
 
-/* Gives json-c @length scanned bytes; FALSE with @error if it refuses them. */
-static gboolean parse(JsonReader *reader, const char *bytes, gsize length, json_object **value,
-                      GError **error)
+/* Gives json-c @length scanned bytes; FALSE with @error if it refuses them or ends before @end. */
+static gboolean parse(JsonReader *reader, const char *bytes, gsize length, gboolean end,
+                      json_object **value, GError **error)
 {
     if (!length) {
         return TRUE;
     }
     *value = json_tokener_parse_ex(reader->tokener, bytes, (int)length);
     enum json_tokener_error code = json_tokener_get_error(reader->tokener);
+    if (code == json_tokener_success && !end) {
+        code = json_tokener_error_parse_unexpected;
+    }
     if (code != json_tokener_success && code != json_tokener_continue) {
         vm_error_set(error, "JSON parse error, %s", json_tokener_error_desc(code));
         return FALSE;
@@ -92,12 +95,21 @@ static gboolean parse(JsonReader *reader, const char *bytes, gsize length, json_
     return TRUE;
 }
 
+/* A number or literal that is the whole value: json-c gets it, and the byte behind it, at once. */
+static void parse_word(JsonReader *reader, json_object **value, GError **error)
+{
+    g_autofree char *line = g_strconcat(reader->scanner.token->str, "\n", NULL);
+
+    parse(reader, line, strlen(line), TRUE, value, error);
+}
+
 /* One step over at most SLICE_SIZE bytes; returns how many it used.  TRUE in *@ended with a value.
  */
 static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean *ended,
                   json_object **value, GError **error)
 {
-    GError *wrong = NULL;
+    g_autoptr (GError)
+        wrong = NULL;
     gsize used;
     JsonScanResult result =
         json_scanner_scan(&reader->scanner, bytes, MIN(length, SLICE_SIZE), &used, &wrong);
@@ -107,14 +119,13 @@ static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean 
     if (reader->size > VALUE_SIZE_MAX) {
         vm_error_set(error, "JSON parse error, a value is longer than %d MiB",
                      VALUE_SIZE_MAX >> 20);
-    } else if (parse(reader, bytes, used, value, error)) {
-        if (wrong) {
-            g_propagate_error(error, g_steal_pointer(&wrong));
-        } else if (result == JSON_SCAN_END_WORD) {
-            parse(reader, "\n", 1, value, error); /* json-c ends a word at the byte behind it */
-        }
+    } else if (result == JSON_SCAN_END_WORD) {
+        parse_word(reader, value, error);
+    } else if ((json_scanner_in_bare_word(&reader->scanner) ||
+                parse(reader, bytes, used, result == JSON_SCAN_END, value, error)) &&
+               wrong) {
+        g_propagate_error(error, g_steal_pointer(&wrong));
     }
-    g_clear_error(&wrong);
     return used;
 }
 
