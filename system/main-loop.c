@@ -108,6 +108,11 @@ void main_loop_quit(void)
     wake();
 }
 
+gboolean main_loop_is_quitting(void)
+{
+    return g_atomic_int_get(&quit);
+}
+
 void main_loop_turn(void)
 {
     g_main_context_iteration(NULL, TRUE);

@@ -39,12 +39,17 @@ typedef struct ChardevClass {
     gboolean (*open)(Chardev *chardev, GError **error);
     /* The connection is gone: accept or connect again if the type does that. May be NULL. */
     void (*disconnected)(Chardev *chardev);
+    /* A front end came while there is no connection: a client may try now. May be NULL. */
+    gboolean (*attached)(Chardev *chardev, GError **error);
+    /* Ends for good: listeners, timers, names in the file system. May be NULL; may come twice. */
+    void (*close)(Chardev *chardev);
     /* query-chardev's filename, "unix:/path,server=on" and so on.  Caller frees. */
     char *(*filename)(Chardev *chardev);
 } ChardevClass;
 
 #define TYPE_CHARDEV (chardev_get_type())
 VM_DECLARE_TYPE(Chardev, chardev, CHARDEV)
+#define CHARDEV_CLASS(class) ((ChardevClass *)(class))
 #define CHARDEV_GET_CLASS(object) (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_CHARDEV, ChardevClass))
 
 /*
@@ -53,12 +58,17 @@ VM_DECLARE_TYPE(Chardev, chardev, CHARDEV)
  */
 Chardev *chardev_create(json_object *options, GError **error);
 
-/* chardev-add: @backend is QMP's ChardevBackend ({"type":..,"data":{..}}). */
+/*
+ * chardev-add: @backend is QMP's ChardevBackend ({"type":..,"data":{..}}).  A server with
+ * wait=on is refused: the machine runs already.  Borrowed; NULL with @error.
+ */
 Chardev *chardev_create_qmp(const char *id, json_object *backend, GError **error);
 
-/* The short form of -qmp, -qtest and -serial: "unix:PATH,server=on,wait=off",
- * "tcp:HOST:PORT,...", "stdio", "null", "pty", "file:PATH", "fd:N", "chardev:ID".  Created with
- * @id. */
+/*
+ * The short form of -qmp, -qtest and -serial: "unix:PATH,server=on,wait=off",
+ * "tcp:HOST:PORT,...", "stdio", "null", "pty", "file:PATH", "fd:N".  Created with @id.
+ * "chardev:ID" is the chardev that is there already.  Borrowed; NULL with @error.
+ */
 Chardev *chardev_create_short(const char *id, const char *text, GError **error);
 
 Chardev *chardev_find(const char *id); /* borrowed or NULL */

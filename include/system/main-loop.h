@@ -17,6 +17,10 @@ void main_loop_run(void);
 /* Makes main_loop_run() return. Any thread. */
 void main_loop_quit(void);
 
+/* TRUE from main_loop_quit() until main_loop_run() has returned: start-up code stops waiting. Any
+ * thread. */
+gboolean main_loop_is_quitting(void);
+
 /* One turn of the loop, waiting for an event: for start-up code that waits for a job. Main thread,
  * top level only. */
 void main_loop_turn(void);
