@@ -40,7 +40,8 @@ gboolean vhost_user_channel_broken(const VhostUserChannel *channel);
 /* Closes the socket now and marks the channel broken with @reason (kept copied). */
 void vhost_user_channel_break(VhostUserChannel *channel, const GError *reason);
 
-/* g_get_monotonic_time() at which waiting ends for calls made from now on. */
+/* g_get_monotonic_time() at which waiting ends for calls made from now on.  Until it is set nothing
+ * is waited for. */
 void vhost_user_channel_set_deadline(VhostUserChannel *channel, gint64 deadline);
 /* Whether REPLY_ACK was negotiated: then need_reply is honoured. */
 void vhost_user_channel_set_reply_ack(VhostUserChannel *channel, gboolean enabled);
@@ -52,7 +53,7 @@ void vhost_user_channel_set_window(VhostUserChannel *channel, guint window);
  * @fds, which stay the caller's.  Size and descriptor count are checked against the message table.
  * With REPLY_ACK a state-changing request carries need_reply and its
  * ack is collected later; @tag tells the acks apart.  May wait for the socket or, with a full
- * window, for acks.
+ * window, for acks.  A request whose send fails is not reported by the next flush.
  */
 gboolean vhost_user_channel_send(VhostUserChannel *channel, uint32_t request, const void *payload,
                                  uint32_t size, const int *fds, guint fd_count, gpointer tag,
@@ -71,8 +72,8 @@ gboolean vhost_user_channel_flush(VhostUserChannel *channel, VhostUserAcked *ack
                                   GError **error);
 
 /*
- * Sends a request that has an answer of its own (GET_*), and waits for it: flushes first what is
- * pending in order (acks are kept for the next flush).  The answer must be of
+ * Sends a request that has an answer of its own (GET_*) behind what is pending, and waits for it
+ * and for every ack in front of it, which are kept for the next flush.  The answer must be of
  * exactly @reply_size bytes, or with @reply_minimum < @reply_size at least that; *@reply_length
  * (may be NULL) says how many.
  * @reply_fd (may be NULL: no descriptor is allowed) receives at most one descriptor, -1 without.
