@@ -7,8 +7,9 @@
  */
 #include "system/memory-internal.h"
 
+#include "util/fd.h"
+
 #include <string.h>
-#include <sys/eventfd.h>
 
 typedef struct EventFd {
     uint64_t offset;
@@ -239,7 +240,7 @@ static gboolean signal_event_fd(IoRegion *region, uint64_t offset)
     if (offset - event_fd->offset >= event_fd->size) {
         return FALSE;
     }
-    eventfd_write(event_fd->fd, 1);
+    event_fd_signal(event_fd->fd);
     return TRUE;
 }
 
