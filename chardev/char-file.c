@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The null and file chardevs: what is written vanishes, or goes to a file. */
+#include "chardev/chardev.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+
+/* --- null --- */
+
+typedef struct ChardevNull {
+    Chardev parent;
+} ChardevNull;
+
+VM_DECLARE_TYPE(ChardevNull, chardev_null, CHARDEV_NULL)
+VM_DEFINE_TYPE("chardev-null", ChardevNull, ChardevClass, chardev_null, chardev_get_type(), 0);
+
+/* Not readable: /dev/null would be at its end, and the front end would leave. */
+static gboolean chardev_null_open(Chardev *chardev, GError **error)
+{
+    int fd = fd_open("/dev/null", O_WRONLY | O_NONBLOCK, 0, error);
+
+    if (fd < 0) {
+        g_prefix_error(error, "chardev '%s': ", chardev->parent.id);
+        return FALSE;
+    }
+    chardev_set_connection(chardev, -1, fd);
+    return TRUE;
+}
+
+static void chardev_null_class_init(ChardevClass *class)
+{
+    VM_OBJECT_CLASS(class)->description = "discards what is written, gives nothing to read";
+    class->backend = "null";
+    class->open = chardev_null_open;
+}
+
+static void chardev_null_init(ChardevNull *chardev G_GNUC_UNUSED)
+{
+}
+
+/* --- file --- */
+
+typedef struct ChardevFile {
+    Chardev parent;
+    char *path, *input_path;
+    gboolean append;
+} ChardevFile;
+
+VM_DECLARE_TYPE(ChardevFile, chardev_file, CHARDEV_FILE)
+VM_DEFINE_TYPE("chardev-file", ChardevFile, ChardevClass, chardev_file, chardev_get_type(), 0);
+
+static const VmField chardev_file_fields[] = {
+    {.name = "path",
+     .doc = "file that is written",
+     .kind = VM_FIELD_STRING,
+     .offset = offsetof(ChardevFile, path),
+     .flags = VM_FIELD_REQUIRED},
+    {.name = "input-path",
+     .doc = "file that is read",
+     .kind = VM_FIELD_STRING,
+     .offset = offsetof(ChardevFile, input_path)},
+    {.name = "append",
+     .doc = "keep what the file holds",
+     .kind = VM_FIELD_BOOL,
+     .offset = offsetof(ChardevFile, append)},
+    {.name = NULL},
+};
+
+static gboolean chardev_file_open(Chardev *chardev, GError **error)
+{
+    ChardevFile *file = CHARDEV_FILE(chardev);
+    int flags = O_WRONLY | O_CREAT | O_NONBLOCK | (file->append ? O_APPEND : O_TRUNC);
+    int input = -1, output = fd_open(file->path, flags, 0666, error);
+
+    if (output >= 0 && file->input_path) {
+        input = fd_open(file->input_path, O_RDONLY | O_NONBLOCK, 0, error);
+        if (input < 0) {
+            fd_clear(&output);
+        }
+    }
+    if (output < 0) {
+        g_prefix_error(error, "chardev '%s': ", chardev->parent.id);
+        return FALSE;
+    }
+    chardev_set_connection(chardev, input, output);
+    return TRUE;
+}
+
+static void chardev_file_class_init(ChardevClass *class)
+{
+    VM_OBJECT_CLASS(class)->description = "writes to a file, may read from another";
+    class->backend = "file";
+    class->open = chardev_file_open;
+    vm_object_class_install_fields(class, chardev_file_fields);
+}
+
+static void chardev_file_init(ChardevFile *file G_GNUC_UNUSED)
+{
+}

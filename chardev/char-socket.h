@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The socket chardev, as its own files and the option parser share it. */
+#ifndef CHARDEV_CHAR_SOCKET_H
+#define CHARDEV_CHAR_SOCKET_H
+
+#include "chardev/chardev.h"
+
+#include <sys/types.h>
+
+typedef struct ChardevSocket {
+    Chardev parent;
+    char *path, *host, *port, *fd_text;
+    gboolean abstract, tight; /* unix(7) */
+    int ipv4, ipv6;           /* FamilyChoice */
+    uint16_t to;              /* last port that a listener may take */
+    gboolean server, wait, nodelay, delay;
+    uint32_t reconnect, reconnect_ms; /* seconds, milliseconds; 0: never */
+
+    GArray *addresses; /* of SocketAddress; NULL with fd= */
+    int listener;
+    int connecting; /* a connect(2) that has not ended */
+    guint next;     /* address to try */
+    guint watch;    /* of listener or connecting */
+    guint timer;
+    gboolean owns_file; /* the listener made a file, this one: */
+    dev_t file_device;
+    ino_t file_inode;
+    char *name; /* "unix:/path", "tcp:host:port", "fd:3" */
+} ChardevSocket;
+
+VM_DECLARE_TYPE(ChardevSocket, chardev_socket, CHARDEV_SOCKET)
+
+/* A connected @fd is there: options of the connection, then chardev_set_connection(). */
+void chardev_socket_connected(ChardevSocket *socket, int fd);
+
+/* Client (char-socket-client.c). */
+guint chardev_socket_interval(const ChardevSocket *socket); /* ms to the next try; 0: none */
+/* Waits for the connection, a few seconds at most. */
+gboolean chardev_socket_connect_now(ChardevSocket *socket, GError **error);
+/* Tries in the background, again and again. */
+void chardev_socket_connect_later(ChardevSocket *socket, guint milliseconds);
+void chardev_socket_client_close(ChardevSocket *socket);
+
+#endif
