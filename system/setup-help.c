@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options that only print: -help, -version, and "help" as an argument. */
+#include "setup-internal.h"
+#include "setup.h"
+
+#include "accel/accel.h"
+#include "chardev/chardev.h"
+#include "hw/core/device.h"
+#include "hw/core/machine.h"
+#include "util/error.h"
+#include "util/object.h"
+#include "util/report.h"
+#include "util/trace.h"
+
+#include <stdio.h>
+
+static void print_trace_event(TraceEvent *event, gpointer opaque G_GNUC_UNUSED)
+{
+    printf("%s - %s\n", event->name, event->doc);
+}
+
+static void print_object_type(GType type, gpointer opaque G_GNUC_UNUSED)
+{
+    g_autoptr (GTypeClass)
+        class = g_type_class_ref(type);
+    const VmObjectClass *object_class = VM_OBJECT_CLASS(class);
+
+    if (!G_TYPE_IS_ABSTRACT(type) && object_class->complete) {
+        printf("  %-28s %s\n", g_type_name(type),
+               object_class->description ? object_class->description : "");
+    }
+}
+
+static gboolean print_object_help(const char *type, GError **error)
+{
+    GType found = vm_type_find(type);
+    guint count;
+
+    if (!found || G_TYPE_IS_ABSTRACT(found)) {
+        vm_error_set(error, "-object %s: no such type; -object help lists them", type);
+        return FALSE;
+    }
+    g_autoptr (GTypeClass)
+        class = g_type_class_ref(found);
+    g_autofree GParamSpec **properties =
+        g_object_class_list_properties(G_OBJECT_CLASS(class), &count);
+    printf("%s options:\n", type);
+    for (guint i = 0; i < count; i++) {
+        const VmField *field = vm_field_of(properties[i]);
+        if (field) {
+            printf("  %s=<%s> - %s\n", field->name, vm_field_type_name(field), field->doc);
+        }
+    }
+    return TRUE;
+}
+
+/* "help", "?", "TYPE,help" and "TYPE,?" as QEMU's users ask.  Returns the type, "" without one,
+ * NULL if it is no question. */
+static char *asked_type(const char *value)
+{
+    const char *comma = value ? strchr(value, ',') : NULL;
+
+    if (!value) {
+        return NULL;
+    }
+    if (!strcmp(value, "help") || !strcmp(value, "?")) {
+        return g_strdup("");
+    }
+    if (comma && (!strcmp(comma, ",help") || !strcmp(comma, ",?"))) {
+        return g_strndup(value, comma - value);
+    }
+    return NULL;
+}
+
+static gboolean print_for_option(const CommandLineOption *option, const char *type, GError **error)
+{
+    const char *name = option->name;
+
+    if (!strcmp(name, "machine") || !strcmp(name, "M")) {
+        machine_print_help();
+    } else if (!strcmp(name, "accel")) {
+        accel_print_help();
+    } else if (!strcmp(name, "chardev")) {
+        chardev_print_help();
+    } else if (!strcmp(name, "trace")) {
+        trace_foreach(print_trace_event, NULL);
+    } else if (!strcmp(name, "object") && *type) {
+        return print_object_help(type, error);
+    } else if (!strcmp(name, "object")) {
+        printf("List of user creatable objects:\n");
+        vm_types_foreach(print_object_type, NULL);
+    } else if (!strcmp(name, "device") && *type) {
+        return device_print_type_help(type, error);
+    } else {
+        device_print_help();
+    }
+    return TRUE;
+}
+
+static gboolean has_help(const CommandLineOption *option)
+{
+    static const char *const names[] = {"machine", "M",      "accel",  "chardev",
+                                        "trace",   "object", "device", NULL};
+    return g_strv_contains(names, option->name);
+}
+
+gboolean setup_print_only(const GArray *items, int *status)
+{
+    *status = 0;
+    if (command_line_has(items, "help") || command_line_has(items, "h")) {
+        command_line_print_help();
+        return TRUE;
+    }
+    if (command_line_has(items, "version")) {
+        command_line_print_version();
+        return TRUE;
+    }
+    for (guint i = 0; i < items->len; i++) {
+        const CommandLineItem *item = &g_array_index(items, CommandLineItem, i);
+        g_autofree char *type = has_help(item->option) ? asked_type(item->value) : NULL;
+        g_autoptr (GError)
+            error = NULL;
+        if (!type) {
+            continue;
+        }
+        if (!print_for_option(item->option, type, &error)) {
+            report_error("%s", error->message);
+            *status = 1;
+        }
+        return TRUE;
+    }
+    return FALSE;
+}

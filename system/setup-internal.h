@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of setup share; private to them. */
+#ifndef SYSTEM_SETUP_INTERNAL_H
+#define SYSTEM_SETUP_INTERNAL_H
+
+#include "system/command-line.h"
+#include "util/json.h"
+
+#include <string.h>
+
+/* Every option called @wanted, in the order given. */
+#define FOR_EACH_ITEM(items, item, wanted)                                                         \
+    for (const CommandLineItem *item = (const CommandLineItem *)(items)->data,                     \
+                               *end_of_items = item + (items)->len;                                \
+         item < end_of_items; item++)                                                              \
+        if (!strcmp(item->option->name, wanted))
+
+/* Calls @apply with the value of each option called @name; stops at the first error. */
+typedef gboolean SetupFunction(const char *value, GError **error);
+gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply, GError **error);
+
+/* Log, trace events, name, identity, inherited descriptors, defaults of properties. */
+gboolean setup_process(const GArray *items, GError **error);
+
+/*
+ * The options that -set may change before they are used: chardev, object, device.
+ * setup_groups() reads them all and applies -set.
+ */
+typedef struct SetupEntry {
+    const char *text; /* as it was given, for messages; borrowed */
+    json_object *options;
+} SetupEntry;
+gboolean setup_groups(const GArray *items, GError **error);
+const GArray *setup_group(const char *name); /* of SetupEntry */
+void setup_groups_clear(void);
+
+/* -machine, -M, -accel, -m, -numa: makes the machine object; RAM comes with machine_build(). */
+gboolean setup_machine_object(const GArray *items, GError **error);
+
+#endif

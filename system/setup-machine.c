@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Machine, accelerator and size of RAM from -machine, -accel, -m and -numa. */
+#include "setup-internal.h"
+
+#include "accel/accel.h"
+#include "hw/core/machine.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/options.h"
+#include "util/report.h"
+#include "util/size.h"
+
+/* Descriptors beside one for each memory slot: sockets, event fds, files. */
+#define DESCRIPTORS_BESIDE_SLOTS 4096
+
+/* Merges every -machine and -M; the last wins. */
+static json_object *merge_machine(const GArray *items, GError **error)
+{
+    g_autoptr (json_object)
+        merged = json_object_new_object();
+
+    for (guint i = 0; i < items->len; i++) {
+        const CommandLineItem *item = &g_array_index(items, CommandLineItem, i);
+        if (strcmp(item->option->name, "machine") && strcmp(item->option->name, "M")) {
+            continue;
+        }
+        g_autoptr (json_object)
+            options = options_parse(item->value, "type", NULL, error);
+        if (!options) {
+            g_prefix_error(error, "-machine %s: ", item->value);
+            return NULL;
+        }
+        json_object_object_foreach(options, key, value)
+        {
+            json_object_object_add(merged, key, json_object_get(value));
+        }
+    }
+    return g_steal_pointer(&merged);
+}
+
+static gboolean apply_numa(const char *value, json_object *machine, GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, "type", NULL, error);
+    uint64_t node = 0;
+    if (!options) {
+        g_prefix_error(error, "-numa %s: ", value);
+        return FALSE;
+    }
+    g_autofree char *type = options_take(options, "type");
+    g_autofree char *memdev = options_take(options, "memdev");
+    const char *given = options_get(machine, "memory-backend");
+
+    if (g_strcmp0(type, "node")) {
+        vm_error_set(error, "-numa %s: only 'node' is there", value);
+        return FALSE;
+    }
+    if (!options_take_number(options, "-numa", "nodeid", 0, 0, &node, error) ||
+        !options_check_empty(options, "-numa", "nodeid, memdev", error)) {
+        return FALSE;
+    }
+    if (memdev && given && strcmp(given, memdev)) {
+        vm_error_set(error, "-numa %s: guest RAM is '%s' already", value, given);
+        return FALSE;
+    }
+    if (memdev) {
+        json_add_string(machine, "memory-backend", memdev);
+    }
+    return TRUE;
+}
+
+static gboolean take_size(json_object *options, const char *key, char unit, uint64_t *size,
+                          GError **error)
+{
+    g_autofree char *text = options_take(options, key);
+
+    if (text && !size_parse(text, unit, size, error)) {
+        g_prefix_error(error, "-m %s: ", key);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean apply_memory(const char *value, uint64_t *size, uint64_t *slots, uint64_t *maxmem,
+                             GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, "size", NULL, error);
+    uint64_t given = G_MAXUINT64;
+
+    if (!options) {
+        g_prefix_error(error, "-m %s: ", value);
+        return FALSE;
+    }
+    if (!take_size(options, "size", 'M', &given, error) ||
+        !take_size(options, "maxmem", 'B', maxmem, error) ||
+        !options_take_number(options, "-m", "slots", 0, G_MAXUINT32, slots, error) ||
+        !options_check_empty(options, "-m", "size, slots, maxmem", error)) {
+        return FALSE;
+    }
+    if (given == 0) {
+        vm_error_set(error, "-m %s: guest RAM of 0 bytes is not possible", value);
+        return FALSE;
+    }
+    if (given != G_MAXUINT64) {
+        *size = given;
+    }
+    return TRUE;
+}
+
+static gboolean choose_accelerator(const GArray *items, json_object *machine, MachineClass *class,
+                                   GError **error)
+{
+    g_autofree char *property = options_take(machine, "accel");
+    g_autoptr (GString)
+        names = g_string_new(NULL);
+
+    FOR_EACH_ITEM(items, item, "accel")
+    {
+        g_autoptr (json_object)
+            options = options_parse(item->value, "accel", NULL, error);
+        if (!options) {
+            g_prefix_error(error, "-accel %s: ", item->value);
+            return FALSE;
+        }
+        g_autofree char *name = options_take(options, "accel");
+        if (!name) {
+            vm_error_set(error, "-accel %s: names no accelerator; -accel help lists them",
+                         item->value);
+            return FALSE;
+        }
+        if (!options_check_empty(options, "-accel", NULL, error)) {
+            return FALSE;
+        }
+        g_string_append_printf(names, "%s%s", names->len ? ":" : "", name);
+    }
+    if (property && names->len) {
+        vm_error_set(error, "-machine accel=%s and -accel %s exclude each other", property,
+                     names->str);
+        return FALSE;
+    }
+    g_string_append(names, property ? property : "");
+    if (!names->len && (qtest_is_open() || !class->needs_accelerator)) {
+        g_string_append(names, "qtest");
+    }
+    if (!names->len) {
+        vm_error_set(error, "machine '%s' needs an accelerator: -accel qtest is the one there is",
+                     class->name);
+        return FALSE;
+    }
+    return accel_select(names->str, error);
+}
+
+gboolean setup_machine_object(const GArray *items, GError **error)
+{
+    g_autoptr (json_object)
+        options = merge_machine(items, error);
+    uint64_t size = 0;
+    uint64_t slots = 0;
+    uint64_t maxmem = 0;
+
+    if (!options) {
+        return FALSE;
+    }
+    g_autofree char *type = options_take(options, "type");
+    MachineClass *class = machine_find(type ? type : "pc", error);
+    if (!class || !choose_accelerator(items, options, class, error)) {
+        return FALSE;
+    }
+    FOR_EACH_ITEM(items, item, "numa")
+    {
+        if (!apply_numa(item->value, options, error)) {
+            return FALSE;
+        }
+    }
+    FOR_EACH_ITEM(items, item, "m")
+    {
+        if (!apply_memory(item->value, &size, &slots, &maxmem, error)) {
+            return FALSE;
+        }
+    }
+    if (!machine_create(class, options, error)) {
+        return FALSE;
+    }
+    Machine *machine = machine_current();
+    machine->ram_size = size;
+    machine->maxram_size = maxmem;
+    machine->ram_slots = slots;
+
+    g_autoptr (GError)
+        limit = NULL;
+    if (!fd_limit_raise(slots + DESCRIPTORS_BESIDE_SLOTS, &limit)) {
+        report_warning("-m slots=%" G_GUINT64_FORMAT ": %s", slots, limit->message);
+    }
+    return TRUE;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of the process itself, before there is a machine. */
+#include "setup-internal.h"
+
+#include "system/identity.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/object.h"
+#include "util/options.h"
+#include "util/report.h"
+#include "util/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static gboolean apply_trace(const char *value, GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, "enable", NULL, error);
+    if (!options) {
+        g_prefix_error(error, "-trace %s: ", value);
+        return FALSE;
+    }
+    g_autofree char *pattern = options_take(options, "enable");
+    g_autofree char *events = options_take(options, "events");
+    g_autofree char *file = options_take(options, "file");
+
+    if (!options_check_empty(options, "-trace", "enable, events, file", error) ||
+        (file && !report_log_open(file, error))) {
+        return FALSE;
+    }
+    if (pattern && trace_enable_pattern(pattern, TRUE) == 0) {
+        vm_error_set(error, "-trace %s: no such event; -trace help lists them", pattern);
+        return FALSE;
+    }
+    if (events) {
+        g_autofree char *text = NULL;
+        if (!g_file_get_contents(events, &text, NULL, error)) {
+            g_prefix_error(error, "-trace events=%s: ", events);
+            return FALSE;
+        }
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        for (guint i = 0; lines[i]; i++) {
+            g_strstrip(lines[i]);
+            if (lines[i][0] && lines[i][0] != '#' && !trace_enable_pattern(lines[i], TRUE)) {
+                vm_error_set(error, "-trace events=%s: no event matches '%s'", events, lines[i]);
+                return FALSE;
+            }
+        }
+    }
+    return TRUE;
+}
+
+static gboolean apply_name(const char *value, GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, "guest", NULL, error);
+    gboolean debug_threads = TRUE; /* threads always carry their names here */
+    if (!options) {
+        g_prefix_error(error, "-name %s: ", value);
+        return FALSE;
+    }
+    g_autofree char *guest = options_take(options, "guest");
+    g_autofree char *process = options_take(options, "process");
+
+    if (!options_take_bool(options, "-name", "debug-threads", &debug_threads, error) ||
+        !options_check_empty(options, "-name", "guest, process, debug-threads", error)) {
+        return FALSE;
+    }
+    if (guest) {
+        identity_set_name(guest);
+    }
+    if (process) {
+        prctl(PR_SET_NAME, process);
+    }
+    return TRUE;
+}
+
+static gboolean apply_run_with(const char *value, GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, NULL, NULL, error);
+    gboolean exit_with_parent = FALSE;
+    gboolean async_teardown = FALSE;
+    pid_t parent = getppid();
+
+    if (!options) {
+        g_prefix_error(error, "-run-with %s: ", value);
+        return FALSE;
+    }
+    if (!options_take_bool(options, "-run-with", "exit-with-parent", &exit_with_parent, error) ||
+        !options_take_bool(options, "-run-with", "async-teardown", &async_teardown, error) ||
+        !options_check_empty(options, "-run-with", "exit-with-parent, async-teardown", error)) {
+        return FALSE;
+    }
+    if (async_teardown) {
+        vm_error_set(error, "-run-with async-teardown=on: not supported; use off");
+        return FALSE;
+    }
+    if (exit_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)) {
+        vm_error_set(error, "-run-with exit-with-parent=on: the parent process has ended");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean apply_add_fd(const char *value, GError **error)
+{
+    g_autoptr (json_object)
+        options = options_parse(value, NULL, NULL, error);
+    uint64_t fd = G_MAXUINT64;
+    uint64_t set = G_MAXUINT64;
+
+    if (!options) {
+        g_prefix_error(error, "-add-fd %s: ", value);
+        return FALSE;
+    }
+    g_autofree char *opaque = options_take(options, "opaque");
+    if (!options_take_number(options, "-add-fd", "fd", 3, G_MAXINT32, &fd, error) ||
+        !options_take_number(options, "-add-fd", "set", 0, G_MAXINT64, &set, error) ||
+        !options_check_empty(options, "-add-fd", "fd, set, opaque", error)) {
+        return FALSE;
+    }
+    if (fd == G_MAXUINT64 || set == G_MAXUINT64) {
+        vm_error_set(error, "-add-fd %s: needs both fd= and set=", value);
+        return FALSE;
+    }
+    gint64 set_id = (gint64)set;
+    int copy = fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) {
+        vm_error_set_errno(error, errno, "-add-fd %s: descriptor %d", value, (int)fd);
+        return FALSE;
+    }
+    if (!fd_set_add(&set_id, copy, opaque, error)) {
+        close(copy);
+        return FALSE;
+    }
+    close((int)fd);
+    return TRUE;
+}
+
+static gboolean apply_global(const char *value, GError **error)
+{
+    const char *dot = strchr(value, '.');
+    const char *equals = strchr(value, '=');
+
+    if (dot && equals && dot < equals) {
+        g_autofree char *type = g_strndup(value, dot - value);
+        g_autofree char *property = g_strndup(dot + 1, equals - dot - 1);
+        vm_globals_add(type, property, equals + 1);
+        return TRUE;
+    }
+    g_autoptr (json_object)
+        options = options_parse(value, NULL, NULL, error);
+    if (!options) {
+        g_prefix_error(error, "-global %s: ", value);
+        return FALSE;
+    }
+    g_autofree char *driver = options_take(options, "driver");
+    g_autofree char *property = options_take(options, "property");
+    g_autofree char *text = options_take(options, "value");
+    if (!driver || !property || !text) {
+        vm_error_set(error,
+                     "-global %s: needs TYPE.PROPERTY=VALUE or driver=,property=,value=", value);
+        return FALSE;
+    }
+    if (!options_check_empty(options, "-global", "driver, property, value", error)) {
+        return FALSE;
+    }
+    vm_globals_add(driver, property, text);
+    return TRUE;
+}
+
+static gboolean apply_log(const char *path, GError **error)
+{
+    return report_log_open(path, error);
+}
+
+static gboolean apply_uuid(const char *text, GError **error)
+{
+    return identity_set_uuid(text, error);
+}
+
+gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply, GError **error)
+{
+    FOR_EACH_ITEM(items, item, name)
+    {
+        if (!apply(item->value, error)) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+gboolean setup_process(const GArray *items, GError **error)
+{
+    return setup_each(items, "D", apply_log, error) &&
+           setup_each(items, "trace", apply_trace, error) &&
+           setup_each(items, "run-with", apply_run_with, error) &&
+           setup_each(items, "name", apply_name, error) &&
+           setup_each(items, "uuid", apply_uuid, error) &&
+           setup_each(items, "add-fd", apply_add_fd, error) &&
+           setup_each(items, "global", apply_global, error);
+}
