@@ -2,7 +2,7 @@
 /* Commands about QMP itself: negotiation, versions, what there is. */
 #include "qmp-internal.h"
 
-#include "monitor/version.h"
+#include "system/version.h"
 
 #include <string.h>
 

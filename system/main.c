@@ -142,12 +142,9 @@ static gboolean run(const GArray *items, GError **error)
             return FALSE;
         }
     }
-    gboolean good = setup_machine(items, error);
-    if (good) {
-        /* Until here a signal ends the process at once: nothing runs yet that would need more. */
-        catch_signals();
-        good = tell_parent(error) && setup_start(items, error);
-    }
+    catch_signals();
+    gboolean good =
+        setup_machine(items, error) && tell_parent(error) && setup_start(items, error);
     if (good) {
         main_loop_run();
     }

@@ -121,13 +121,18 @@ static gboolean make_devices(GError **error)
 
     for (guint i = 0; i < entries->len; i++) {
         const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
-        DeviceWait wait = {FALSE, NULL};
+        /* Static: after a signal it may end when this function has returned. */
+        static DeviceWait wait;
+        wait = (DeviceWait){FALSE, NULL};
         if (!device_add(entry->options, device_finished, &wait, error)) {
             g_prefix_error(error, "-device %s: ", entry->text);
             return FALSE;
         }
-        while (!wait.finished) {
+        while (!wait.finished && !main_loop_is_quitting()) {
             main_loop_turn();
+        }
+        if (!wait.finished) {
+            return TRUE; /* a signal: main_loop_run() returns at once */
         }
         if (wait.error) {
             g_propagate_prefixed_error(error, wait.error, "-device %s: ", entry->text);
