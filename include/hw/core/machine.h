@@ -14,27 +14,30 @@ typedef struct Machine Machine;
 struct Machine {
     VmObject parent;
     char *memory_backend_id; /* -machine memory-backend= or -numa node,memdev= */
-    uint64_t ram_size;       /* bytes; -m size */
-    uint64_t maxram_size;    /* bytes; -m maxmem, ram_size without */
+    uint64_t ram_size;       /* bytes; -m size, 0: not given */
+    uint64_t maxram_size;    /* bytes; -m maxmem, 0: not given */
     uint64_t ram_slots;      /* -m slots, 0 without */
-    HostMemory *ram;         /* reference */
+    HostMemory *ram;         /* reference; claimed as "machine" */
     gboolean mem_merge, dump_guest_core;
 };
 
 typedef struct MachineClass {
     VmObjectClass parent;
-    const char *name;           /* -machine pc */
+    const char *name;           /* -machine pc-i440fx-9.2 */
     const char *const *aliases; /* NULL-terminated or NULL; the first is query-machines' alias */
-    const char *description;
+    gboolean is_default;
+    gboolean acpi;
     gboolean needs_accelerator; /* FALSE for none */
-    uint64_t default_ram_size;  /* bytes */
-    uint64_t max_slots;         /* of memory devices */
+    uint64_t default_ram_size;  /* bytes; 0: no RAM at all */
+    uint32_t max_slots;         /* of memory devices */
     const char *default_ram_id; /* query-machines */
+    /* Builds the board around @machine->ram.  NULL: there is nothing to build. */
     gboolean (*build)(Machine *machine, GError **error);
 } MachineClass;
 
 #define TYPE_MACHINE (machine_get_type())
 VM_DECLARE_TYPE(Machine, machine, MACHINE)
+#define MACHINE_CLASS(class) ((MachineClass *)(class))
 #define MACHINE_GET_CLASS(object) (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_MACHINE, MachineClass))
 
 /* The machine, or NULL before it exists. Borrowed. */
@@ -50,7 +53,11 @@ void machine_print_help(void); /* -machine help */
  * ...). */
 gboolean machine_create(MachineClass *class, json_object *properties, GError **error);
 
-/* Finds or makes its RAM and builds the board. */
+/* Checks what -m said, finds or makes the RAM and builds the board; sizes not given are filled in.
+ */
 gboolean machine_build(GError **error);
+
+/* At exit, after device_cleanup_all() and before memory_clear(): takes the board apart. */
+void machine_cleanup(void);
 
 #endif
