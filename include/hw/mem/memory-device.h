@@ -16,9 +16,13 @@ typedef struct MemoryDevice {
     uint32_t node;    /* proximity domain */
 } MemoryDevice;
 
-/* The hot-plug area of the machine: [@base, @base + @size), @slots of them (0: none; up to 32,000).
+/*
+ * The hot-plug area of the machine: [@base, @base + @size), in which at most @maximum bytes of
+ * memory find a place (the rest is room for alignment), in @slots pieces.  @slots 0: no area.
  */
-void memory_device_area_set(uint64_t base, uint64_t size, uint64_t slots);
+void memory_device_area_set(uint64_t base, uint64_t size, uint64_t maximum, uint32_t slots);
+/* Takes the area away; no device may be left. */
+void memory_device_area_clear(void);
 uint64_t memory_device_area_base(void);
 uint64_t memory_device_area_size(void);
 uint64_t memory_device_slots(void);
@@ -29,7 +33,7 @@ uint64_t memory_device_slots(void);
  * Reserves a slot and an address for @device: @slot a number or
  * MEMORY_DEVICE_SLOT_AUTO (the lowest free one), @address 0 for the lowest free range that is
  * aligned to
- * @alignment.  Errors begin with @name (the device's id) and say what is full, taken,
+ * @alignment.  Errors begin with @name ("device 'd0'") and say what is full, taken,
  * misaligned or outside of what.  Borrowed until memory_device_release().
  */
 MemoryDevice *memory_device_reserve(Device *device, const char *name, int64_t slot,
