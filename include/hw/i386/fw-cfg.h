@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The firmware configuration device: numbered items of bytes that firmware reads through two
+ * ports.  VM lock held.
+ */
+#ifndef HW_I386_FW_CFG_H
+#define HW_I386_FW_CFG_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#define FW_CFG_PORT 0x510 /* 16-bit selector; the data byte is the port after it */
+
+enum {
+    FW_CFG_SIGNATURE = 0x00,
+    FW_CFG_ID = 0x01,
+    FW_CFG_RAM_SIZE = 0x03,
+    FW_CFG_CPU_COUNT = 0x05,
+    FW_CFG_MAX_CPUS = 0x0f,
+    FW_CFG_FILE_DIRECTORY = 0x19,
+    FW_CFG_FILE_FIRST = 0x20,
+};
+
+#define FW_CFG_FILE_NAME_SIZE 56 /* with the NUL that ends it */
+
+typedef struct FwCfg FwCfg;
+
+/* The device with signature, interface and an empty directory, at its ports. */
+FwCfg *fw_cfg_new(void);
+void fw_cfg_free(FwCfg *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwCfg, fw_cfg_free)
+
+/* Sets item @key to a copy of @bytes, or to a little-endian number. */
+void fw_cfg_set(FwCfg *config, uint16_t key, const void *bytes, gsize size);
+void fw_cfg_set_u16(FwCfg *config, uint16_t key, uint16_t value);
+void fw_cfg_set_u64(FwCfg *config, uint16_t key, uint64_t value);
+
+/*
+ * Adds a file and enters it in the directory; FALSE with @error if its name is too long or taken,
+ * it is 4 GiB or longer, or all keys are in use.
+ */
+gboolean fw_cfg_add_file(FwCfg *config, const char *name, const void *bytes, gsize size,
+                         GError **error);
+
+#endif
