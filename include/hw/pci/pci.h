@@ -40,8 +40,8 @@ struct PciDevice {
     uint8_t writable[PCI_CONFIG_SIZE];    /* bits a guest can write */
     uint8_t write_clear[PCI_CONFIG_SIZE]; /* bits a guest clears by writing 1 */
     PciBar bars[PCI_BAR_COUNT];
-    uint8_t next_capability; /* where the next capability goes */
-    IrqSource *intx;         /* private: on the line that slot and pin select */
+    uint16_t next_capability; /* where the next capability goes */
+    IrqSource *intx;          /* private: on the line that slot and pin select */
     gboolean intx_level;
     Msix *msix; /* NULL: none */
 };
