@@ -19,6 +19,7 @@ typedef struct VirtQueue {
     uint16_t size;
     uint16_t vector; /* VIRTIO_NO_VECTOR: none */
     gboolean enabled;
+    gboolean resetting;   /* VIRTIO_F_RING_RESET under way */
     uint32_t legacy_page; /* private: queue address of the legacy interface, only read back */
     uint64_t descriptor_area, driver_area, device_area; /* guest physical */
     int kick;         /* event fd: guest to device; exists as long as the device */
