@@ -13,6 +13,7 @@
 #define ACPI_PCI_BASE 0xae00   /* PCI hot-plug */
 #define ACPI_MEMORY_BASE 0xa00 /* memory hot-plug */
 #define ACPI_SCI_LINE 9
+#define ACPI_SLEEP_TYPE_S5 0 /* SLP_TYP that powers off: what the package _S5 holds (7.4.2) */
 enum { ACPI_GPE_PCI = 1, ACPI_GPE_MEMORY = 3 };
 
 /* Maps power management registers, GPE block and both hot-plug controllers; wires them to @bus, to
