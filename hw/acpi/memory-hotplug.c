@@ -9,8 +9,8 @@
  *            +0x10 proximity domain               bit 2 "removing", bit 3 ejects
  *            +0x14 flags: bit 0 enabled, bit 1 inserting, bit 2 removing
  *
- * Only slots with memory have an entry here, found by hash, so that no access depends on their
- * number.
+ * Slots in which something goes on have an entry here, found by hash, so that no access depends
+ * on how many there are.
  */
 #include "acpi-internal.h"
 #include "hw/mem/memory-device.h"
@@ -42,11 +42,11 @@ enum {
     CONTROL_EJECT = 1 << 3,
 };
 
-/* A slot whose memory the guest may use. */
+/* What is going on in a slot. */
 typedef struct MemorySlot {
-    MemoryDevice *memory; /* borrowed until unplugged() */
-    uint8_t flags;
-    AcpiOst ost; /* the last report */
+    uint8_t flags;    /* FLAG_INSERTING and FLAG_REMOVING */
+    gboolean ejected; /* the guest has let go, the unplug is on its way */
+    AcpiOst ost;      /* the last report */
 } MemorySlot;
 
 static struct {
@@ -61,19 +61,38 @@ static MemorySlot *find_slot(uint32_t number)
     return g_hash_table_lookup(controller.slots, GUINT_TO_POINTER(number));
 }
 
+static MemorySlot *make_slot(uint32_t number)
+{
+    MemorySlot *slot = find_slot(number);
+
+    if (!slot) {
+        slot = g_new0(MemorySlot, 1);
+        g_hash_table_insert(controller.slots, GUINT_TO_POINTER(number), slot);
+    }
+    return slot;
+}
+
+/* The memory that the guest may use in the selected slot; NULL while there is none, which
+ * includes memory that is being added or removed. */
+static MemoryDevice *selected_memory(void)
+{
+    MemoryDevice *memory = memory_device_by_slot(controller.selected);
+    const MemorySlot *slot = find_slot(controller.selected);
+
+    if (!memory || !memory->device->realized || memory->device->busy || (slot && slot->ejected)) {
+        return NULL;
+    }
+    return memory;
+}
+
 /* --- what memory devices tell --- */
 
 static void plugged(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED)
 {
-    MemorySlot *slot = g_new0(MemorySlot, 1);
-
-    trace(acpi_memory_plugged, "slot %u", memory->slot);
-    slot->memory = memory;
-    slot->flags = FLAG_ENABLED;
-    g_hash_table_insert(controller.slots, GUINT_TO_POINTER(memory->slot), slot);
-    /* What is there before the machine starts is found by its firmware or AML. */
+    /* What is there before the machine starts is found without an event. */
     if (memory->device->hotplugged) {
-        slot->flags |= FLAG_INSERTING;
+        trace(acpi_memory_plugged, "slot %u", memory->slot);
+        make_slot(memory->slot)->flags |= FLAG_INSERTING;
         acpi_gpe_raise(ACPI_GPE_MEMORY);
     }
 }
@@ -81,13 +100,9 @@ static void plugged(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED)
 static gboolean unplug_request(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED,
                                GError **error G_GNUC_UNUSED)
 {
-    MemorySlot *slot = find_slot(memory->slot);
-
     trace(acpi_memory_unplug_request, "slot %u", memory->slot);
-    if (slot) {
-        slot->flags |= FLAG_REMOVING;
-        acpi_gpe_raise(ACPI_GPE_MEMORY);
-    }
+    make_slot(memory->slot)->flags |= FLAG_REMOVING;
+    acpi_gpe_raise(ACPI_GPE_MEMORY);
     return TRUE;
 }
 
@@ -98,88 +113,96 @@ static void unplugged(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED)
 
 /* --- registers --- */
 
-static uint64_t memory_read_register(gpointer opaque G_GNUC_UNUSED, uint64_t offset,
-                                     unsigned size G_GNUC_UNUSED)
+static uint32_t slot_flags(void)
 {
     const MemorySlot *slot = find_slot(controller.selected);
 
-    if (!slot) {
+    return FLAG_ENABLED | (slot ? slot->flags : 0);
+}
+
+static uint32_t memory_read_register(uint64_t offset)
+{
+    const MemoryDevice *memory = selected_memory();
+
+    if (!memory) {
         return 0;
     }
     switch (offset) {
     case READ_ADDRESS_LOW:
-        return (uint32_t)slot->memory->address;
+        return memory->address;
     case READ_ADDRESS_HIGH:
-        return slot->memory->address >> 32;
+        return memory->address >> 32;
     case READ_SIZE_LOW:
-        return (uint32_t)slot->memory->size;
+        return memory->size;
     case READ_SIZE_HIGH:
-        return slot->memory->size >> 32;
+        return memory->size >> 32;
     case READ_NODE:
-        return slot->memory->node;
+        return memory->node;
     case READ_FLAGS:
-        return slot->flags;
+        return slot_flags();
     default:
         return 0;
     }
 }
 
-static void eject(MemorySlot *slot)
+static void write_control(uint8_t value)
 {
-    trace(acpi_memory_eject, "slot %u", controller.selected);
-    slot->flags = 0; /* at once: the guest looks whether it is gone */
-    acpi_eject(slot->memory->device);
-}
+    MemoryDevice *memory = selected_memory();
+    MemorySlot *slot;
 
-static void write_control(MemorySlot *slot, uint8_t value)
-{
+    if (!memory) {
+        return;
+    }
+    slot = make_slot(controller.selected);
     slot->flags &= ~(value & (FLAG_INSERTING | FLAG_REMOVING));
-    if ((value & CONTROL_EJECT) && (slot->flags & FLAG_ENABLED)) {
-        eject(slot);
+    if (value & CONTROL_EJECT) {
+        trace(acpi_memory_eject, "slot %u", controller.selected);
+        slot->ejected = TRUE; /* at once: the guest looks whether it is gone */
+        acpi_eject(memory->device);
     }
 }
 
 /* May come for a slot that is empty by now: the report on a successful eject. */
-static void write_ost_status(MemorySlot *slot, uint32_t status)
+static void write_ost_status(uint32_t status)
 {
     AcpiOst ost = {.event = controller.ost_event, .status = status};
+    MemoryDevice *memory = selected_memory();
 
     if (controller.selected >= memory_device_slots()) {
         return;
     }
-    if (acpi_ost_report(controller.selected, slot ? slot->memory->device : NULL, &ost) && slot) {
-        slot->flags &= ~FLAG_REMOVING;
-    }
-    if (slot) {
+    gboolean refused = acpi_ost_report(controller.selected, memory ? memory->device : NULL, &ost);
+    if (memory) {
+        MemorySlot *slot = make_slot(controller.selected);
         slot->ost = ost;
+        slot->flags &= refused ? ~FLAG_REMOVING : ~0;
     }
 }
 
-static void memory_write_register(gpointer opaque G_GNUC_UNUSED, uint64_t offset, uint64_t value,
-                                  unsigned size)
+static void memory_block_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset, uint64_t value,
+                               unsigned size)
 {
-    MemorySlot *slot = find_slot(controller.selected);
-
     /* The control byte is written as one; all else is a doubleword. */
-    if (offset == WRITE_CONTROL && slot) {
-        write_control(slot, value);
+    if (offset == WRITE_CONTROL) {
+        write_control(value);
     } else if (offset == WRITE_SELECT && size == 4) {
         controller.selected = value;
     } else if (offset == WRITE_OST_EVENT && size == 4) {
         controller.ost_event = value;
     } else if (offset == WRITE_OST_STATUS && size == 4) {
-        write_ost_status(slot, value);
+        write_ost_status(value);
     }
 }
 
-static uint64_t memory_block_read(gpointer opaque, uint64_t offset, unsigned size)
+static uint64_t memory_block_read(gpointer opaque G_GNUC_UNUSED, uint64_t offset,
+                                  unsigned size G_GNUC_UNUSED)
 {
-    return memory_read_register(opaque, offset & ~UINT64_C(3), size) >> (8 * (offset & 3));
+    return memory_read_register(offset & ~UINT64_C(3)) >> (8 * (offset & 3));
 }
 
 static const IoOps memory_ops = {
     .read = memory_block_read,
-    .write = memory_write_register,
+    .write = memory_block_write,
     .max_access = 4,
 };
 
@@ -187,11 +210,11 @@ static const IoOps memory_ops = {
 
 static void add_status(MemoryDevice *memory, gpointer opaque)
 {
+    static const AcpiOst silent;
     const MemorySlot *slot = find_slot(memory->slot);
 
-    if (slot) {
-        json_object_array_add(opaque, acpi_ost_info(memory->slot, memory->device, &slot->ost));
-    }
+    json_object_array_add(opaque,
+                          acpi_ost_info(memory->slot, memory->device, slot ? &slot->ost : &silent));
 }
 
 json_object *acpi_memory_hotplug_status(void)
@@ -215,7 +238,7 @@ void acpi_memory_hotplug_reset(void)
     controller.ost_event = 0;
     g_hash_table_iter_init(&iterator, controller.slots);
     while (g_hash_table_iter_next(&iterator, NULL, &slot)) {
-        ((MemorySlot *)slot)->flags &= FLAG_ENABLED;
+        ((MemorySlot *)slot)->flags = 0;
     }
 }
 
