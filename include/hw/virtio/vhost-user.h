@@ -20,15 +20,22 @@ typedef struct VhostUserSession VhostUserSession;
 /* For tests: every session waits @milliseconds instead, from its next job on. */
 void vhost_user_session_set_timeout(guint milliseconds);
 
+/* Names of a type's feature bits, for x-query-vhost-user; ends with name NULL. */
+typedef struct VhostUserFeatureName {
+    unsigned bit;
+    const char *name;
+} VhostUserFeatureName;
+
 /* What the device type needs; static or as long as the session. */
 typedef struct VhostUserNeeds {
     uint64_t features; /* virtio features it can use, without transport bits (the session adds those
                           that it passes through) */
+    const VhostUserFeatureName *feature_names; /* may be NULL */
     uint32_t config_size;    /* bytes of configuration space from the backend, 0: none */
     uint32_t config_minimum; /* what an older backend must have at least; 0: all of config_size */
     gboolean needs_config;   /* fail without PROTOCOL_F_CONFIG */
     guint queues;            /* wanted */
-    gboolean needs_mq;     /* fail if more than one queue is wanted and the backend grants fewer */
+    gboolean needs_mq; /* fail if more than one queue is wanted and the backend grants fewer */
 } VhostUserNeeds;
 
 typedef struct VhostUserRing {

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vhost-user front end: a session, one device's backend from connection to end.
+ *
+ * The main idea: a session is a thread with a queue of jobs.  Those who hold the VM lock queue a
+ * job and go on; the thread runs the jobs in order against its one connection, in plain blocking
+ * code in which every wait has a deadline; what comes of a job is posted to the main thread.  So
+ * a start, a stop and a change of memory never cross, and a backend that hangs delays nobody
+ * but its own device.
+ *
+ *     connect   vhost-user-negotiation.c  features, slot limit, queues, configuration
+ *     memory    vhost-user-memory.c       the shadow table: what the backend has, and its changes
+ *     start,    vhost-user-rings.c        features of the driver, table, rings
+ *     stop
+ *     config    vhost-user-config.c       configuration space, and what the backend asks
+ *     info      vhost-user-info.c         x-query-vhost-user
+ *
+ * Below them lies vhost-user-channel.c, which knows messages and their answers but neither memory
+ * nor devices.  Specification: the vhost-user protocol, docs/interop/vhost-user.rst.
+ */
+#include "vhost-user-internal.h"
+
+#include "system/main-loop.h"
+#include "system/vm-lock.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/trace.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+TRACE_EVENT(vhost_user_job_begin, "a session begins a job");
+TRACE_EVENT(vhost_user_job_end, "a session has ended a job");
+TRACE_EVENT(vhost_user_lost, "a session lost its backend");
+
+static gint timeout_milliseconds = VHOST_USER_TIMEOUT_SECONDS * 1000;
+
+void vhost_user_session_set_timeout(guint milliseconds)
+{
+    g_atomic_int_set(&timeout_milliseconds, (gint)milliseconds);
+}
+
+gint64 vhost_user_deadline(void)
+{
+    return g_get_monotonic_time() + g_atomic_int_get(&timeout_milliseconds) * INT64_C(1000);
+}
+
+void vhost_user_deadline_renew(VhostUserSession *session)
+{
+    vhost_user_channel_set_deadline(session->channel, vhost_user_deadline());
+}
+
+/* --- life --- */
+
+static void session_unref(VhostUserSession *session)
+{
+    if (--session->references > 0) {
+        return;
+    }
+    vhost_user_channel_free(session->channel);
+    shadow_table_clear(&session->shadow);
+    shadow_diff_clear(&session->diff);
+    g_array_unref(session->rings);
+    g_clear_error(&session->lost_reason);
+    g_clear_error(&session->kept);
+    fd_clear(&session->hang_up);
+    fd_clear(&session->wake);
+    g_mutex_clear(&session->lock);
+    g_cond_clear(&session->ran);
+    g_free(session->last_error);
+    g_free(session->bases);
+    g_free(session->label);
+    g_free(session->chardev);
+    g_free(session->id);
+    g_free(session);
+}
+
+static gpointer session_thread(gpointer data);
+
+VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, int socket,
+                                         const VhostUserNeeds *needs,
+                                         const VhostUserCallbacks *callbacks, gpointer opaque)
+{
+    VhostUserSession *session = g_new0(VhostUserSession, 1);
+
+    session->references = 1;
+    session->id = g_strdup(name);
+    session->chardev = g_strdup(chardev);
+    session->label = g_strdup_printf("vhost-user device '%s'", name);
+    session->needs = needs;
+    session->callbacks = *callbacks;
+    session->opaque = opaque;
+    g_mutex_init(&session->lock);
+    g_cond_init(&session->ran);
+    session->queue_tail = &session->queue_head;
+    session->rings = g_array_new(FALSE, FALSE, sizeof(VhostUserRingState));
+    session->last_memory_time = -1;
+    session->queues = 1;
+    session->inflight = -1;
+    vhost_user_stream_init(&session->requests, -1);
+    session->table_generation = VHOST_USER_GENERATION_UNKNOWN;
+    shadow_table_init(&session->shadow);
+    shadow_diff_init(&session->diff);
+    session->hang_up = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    session->channel = vhost_user_channel_new(session->label, socket);
+    /* Without an event fd nothing can wake the thread: connect says so. */
+    session->wake = event_fd_new(NULL);
+    if (session->wake >= 0 && session->hang_up >= 0) {
+        session->thread = g_thread_new("vhost-user", session_thread, session);
+    }
+    return session;
+}
+
+/* --- jobs --- */
+
+guint64 vhost_user_job_queue(VhostUserSession *session, VhostUserJob *job,
+                             const VhostUserJobKind *kind, VhostUserDone *done, gpointer opaque)
+{
+    gboolean wake;
+    guint64 number;
+
+    job->kind = kind;
+    job->next = NULL;
+    job->done = done;
+    job->opaque = opaque;
+    job->error = NULL;
+
+    g_mutex_lock(&session->lock);
+    *session->queue_tail = job;
+    session->queue_tail = &job->next;
+    number = ++session->jobs_queued;
+    wake = session->sleeping;
+    session->sleeping = FALSE;
+    g_mutex_unlock(&session->lock);
+    if (wake) {
+        event_fd_signal(session->wake);
+    }
+    return number;
+}
+
+/* In the main thread: the job has run. */
+static void complete_job(gpointer data)
+{
+    VhostUserJob *job = data;
+
+    if (job->done != NULL) {
+        job->done(job->opaque, job->error);
+    }
+    if (job->kind->clear != NULL) {
+        job->kind->clear(job);
+    }
+    g_clear_error(&job->error);
+    g_free(job);
+}
+
+void vhost_user_job_wait(VhostUserSession *session, guint64 number)
+{
+    gint64 deadline = vhost_user_deadline();
+
+    session->references++;
+    vm_unlock();
+    g_mutex_lock(&session->lock);
+    while (session->jobs_run < number) {
+        if (!g_cond_wait_until(&session->ran, &session->lock, deadline)) {
+            shutdown(session->hang_up, SHUT_RDWR);
+            deadline = vhost_user_deadline();
+        }
+    }
+    g_mutex_unlock(&session->lock);
+    vm_lock();
+    session_unref(session);
+}
+
+/* --- the thread --- */
+
+void vhost_user_note_error(VhostUserSession *session, const GError *error)
+{
+    g_mutex_lock(&session->lock);
+    g_free(session->last_error);
+    session->last_error = g_strdup(error->message);
+    g_mutex_unlock(&session->lock);
+}
+
+typedef struct LostNews {
+    VhostUserSession *session;
+    GError *error;
+} LostNews;
+
+/* In the main thread: the backend is gone. */
+static void tell_lost(gpointer data)
+{
+    LostNews *news = data;
+    VhostUserSession *session = news->session;
+
+    if (session->state == VHOST_USER_CONNECTED) {
+        session->state = VHOST_USER_LOST;
+        vhost_user_memory_unlisten(session);
+        if (session->callbacks.lost != NULL) {
+            session->callbacks.lost(session->opaque, news->error);
+        }
+    }
+    g_error_free(news->error);
+    g_free(news);
+}
+
+/* The connection is over, for @reason: everything that the backend had is ours alone again. */
+static void lose(VhostUserSession *session, const GError *reason)
+{
+    LostNews *news = g_new(LostNews, 1);
+
+    session->lost = TRUE;
+    session->lost_reason = g_error_copy(reason);
+    trace(vhost_user_lost, "device %s: %s", session->id, reason->message);
+    vhost_user_channel_break(session->channel, reason);
+    vhost_user_memory_drop(session);
+    fd_clear(&session->inflight);
+    vhost_user_stream_close(&session->requests);
+
+    g_mutex_lock(&session->lock);
+    /* The duplicate would keep the connection open for the backend. */
+    fd_clear(&session->hang_up);
+    for (guint i = 0; i < session->rings->len; i++) {
+        g_array_index(session->rings, VhostUserRingState, i).running = FALSE;
+    }
+    g_mutex_unlock(&session->lock);
+    vhost_user_note_error(session, reason);
+    /* News are posted in order and the end comes last, so the session is still there for them. */
+    news->session = session;
+    news->error = g_error_copy(reason);
+    main_loop_post(tell_lost, news);
+}
+
+void vhost_user_notice_loss(VhostUserSession *session, const GError *error)
+{
+    if (!session->lost && vhost_user_channel_broken(session->channel)) {
+        lose(session, error);
+    }
+}
+
+static VhostUserJob *take_job(VhostUserSession *session)
+{
+    VhostUserJob *job;
+
+    g_mutex_lock(&session->lock);
+    job = session->queue_head;
+    if (job != NULL) {
+        session->queue_head = job->next;
+        if (session->queue_head == NULL) {
+            session->queue_tail = &session->queue_head;
+        }
+    }
+    session->sleeping = job == NULL;
+    g_mutex_unlock(&session->lock);
+    return job;
+}
+
+static void run_job(VhostUserSession *session, VhostUserJob *job)
+{
+    const VhostUserJobKind *kind = job->kind;
+    GError *error = NULL;
+
+    trace(vhost_user_job_begin, "device %s: %s", session->id, kind->name);
+    vhost_user_deadline_renew(session);
+    if (session->lost && !kind->run_when_lost) {
+        error = g_error_copy(session->lost_reason);
+    } else if (!kind->run(session, job, &error)) {
+        vhost_user_note_error(session, error);
+        vhost_user_notice_loss(session, error);
+    }
+    trace(vhost_user_job_end, "device %s: %s: %s", session->id, kind->name,
+          error != NULL ? error->message : "done");
+
+    g_mutex_lock(&session->lock);
+    session->jobs_run++;
+    g_cond_broadcast(&session->ran);
+    g_mutex_unlock(&session->lock);
+
+    if (kind->finish != NULL) {
+        kind->finish(session, job, error);
+    } else {
+        job->error = error;
+        main_loop_post(complete_job, job);
+    }
+}
+
+/* Sleeps until there is a job, or the backend says something that nobody asked for. */
+static void idle(VhostUserSession *session)
+{
+    g_autoptr(GError) error = NULL;
+    struct pollfd fds[] = {
+        {.fd = session->wake, .events = POLLIN},
+        {.fd = session->lost ? -1 : vhost_user_channel_fd(session->channel), .events = POLLIN},
+        {.fd = session->requests.socket, .events = POLLIN},
+    };
+
+    if (poll(fds, G_N_ELEMENTS(fds), -1) <= 0) {
+        return;
+    }
+    if (fds[0].revents != 0) {
+        event_fd_clear(session->wake);
+    }
+    if (fds[1].revents != 0 && !vhost_user_channel_idle(session->channel, &error)) {
+        lose(session, error);
+    } else if (fds[2].revents != 0) {
+        vhost_user_deadline_renew(session);
+        vhost_user_requests_serve(session);
+    }
+}
+
+static const VhostUserJobKind end_kind;
+
+static gpointer session_thread(gpointer data)
+{
+    VhostUserSession *session = data;
+    gboolean ended = FALSE;
+
+    while (!ended) {
+        VhostUserJob *job = take_job(session);
+
+        if (job == NULL) {
+            idle(session);
+            continue;
+        }
+        ended = job->kind == &end_kind;
+        run_job(session, job);
+    }
+    return NULL;
+}
+
+/* --- connect and end --- */
+
+/* Connect and end do something in the main thread themselves before they call who asked for it. */
+typedef struct LifeJob {
+    VhostUserJob job;
+    VhostUserSession *session;
+    VhostUserDone *done;
+    gpointer opaque;
+} LifeJob;
+
+static void queue_life(VhostUserSession *session, const VhostUserJobKind *kind,
+                       VhostUserDone *first, VhostUserDone *done, gpointer opaque)
+{
+    LifeJob *life = g_new0(LifeJob, 1);
+
+    life->session = session;
+    life->done = done;
+    life->opaque = opaque;
+    if (session->thread != NULL) {
+        vhost_user_job_queue(session, &life->job, kind, first, life);
+        return;
+    }
+    life->job.kind = kind;
+    life->job.done = first;
+    life->job.opaque = life;
+    vm_error_set(&life->job.error, "%s: no file descriptor is left for its session",
+                 session->label);
+    main_loop_post(complete_job, life);
+}
+
+/* In the main thread: from now on the backend's limits are everybody's. */
+static void connected(gpointer data, const GError *error)
+{
+    LifeJob *connect = data;
+    VhostUserSession *session = connect->session;
+    g_autoptr(GError) too_many = NULL;
+
+    if (error == NULL && session->state == VHOST_USER_CREATED) {
+        guint sections = memory_section_count();
+
+        if (vhost_user_memory_check_count(session, sections, sections, &too_many)) {
+            session->state = VHOST_USER_CONNECTED;
+            vhost_user_memory_listen(session);
+        }
+        error = too_many;
+    }
+    connect->done(connect->opaque, error);
+}
+
+void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, gpointer opaque)
+{
+    queue_life(session, &vhost_user_connect_kind, connected, done, opaque);
+}
+
+static gboolean run_end(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUSED,
+                        GError **error G_GNUC_UNUSED)
+{
+    if (!session->lost) {
+        g_autoptr(GError) ended = NULL;
+
+        g_set_error(&ended, VHOST_USER_ERROR, VHOST_USER_ERROR_CLOSED, "%s: ended", session->label);
+        lose(session, ended);
+    }
+    return TRUE;
+}
+
+static const VhostUserJobKind end_kind = {"end", run_end, NULL, NULL, TRUE};
+
+static void session_ended(gpointer data, const GError *error G_GNUC_UNUSED)
+{
+    LifeJob *end = data;
+    VhostUserSession *session = end->session;
+
+    if (session->end_timer != 0) {
+        g_source_remove(session->end_timer);
+    }
+    if (session->thread != NULL) {
+        /* This was the last thing that the thread posted. */
+        g_thread_join(session->thread);
+    }
+    session_unref(session);
+    if (end->done != NULL) {
+        end->done(end->opaque, NULL);
+    }
+}
+
+/* The thread still waits for the backend: every wait ends with the connection. */
+static gboolean end_impatiently(gpointer data)
+{
+    VhostUserSession *session = data;
+
+    g_mutex_lock(&session->lock);
+    shutdown(session->hang_up, SHUT_RDWR);
+    g_mutex_unlock(&session->lock);
+    session->end_timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
+void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque)
+{
+    vhost_user_memory_unlisten(session);
+    session->state = VHOST_USER_ENDED;
+    session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, end_impatiently, session);
+    queue_life(session, &end_kind, session_ended, done, opaque);
+}
+
+/* --- what the connection brought --- */
+
+gboolean vhost_user_has_bit_30(const VhostUserSession *session)
+{
+    return (session->offered >> VHOST_USER_F_PROTOCOL_FEATURES & 1) != 0;
+}
+
+gboolean vhost_user_has_protocol(const VhostUserSession *session, VhostUserProtocolFeature feature)
+{
+    return (session->protocol_features >> feature & 1) != 0;
+}
+
+guint vhost_user_session_queues(VhostUserSession *session)
+{
+    return session->queues;
+}
+
+/* --- messages of common forms --- */
+
+gboolean vhost_user_send_u64(VhostUserSession *session, uint32_t request, uint64_t value,
+                             GError **error)
+{
+    return vhost_user_channel_send(session->channel, request, &value, sizeof(value), NULL, 0, NULL,
+                                   error);
+}
+
+gboolean vhost_user_send_empty(VhostUserSession *session, uint32_t request, GError **error)
+{
+    return vhost_user_channel_send(session->channel, request, NULL, 0, NULL, 0, NULL, error);
+}
+
+gboolean vhost_user_call_u64(VhostUserSession *session, uint32_t request, uint64_t *value,
+                             GError **error)
+{
+    return vhost_user_channel_call(session->channel, request, NULL, 0, value, sizeof(*value),
+                                   sizeof(*value), NULL, NULL, error);
+}
+
+static void keep_first_refusal(gpointer opaque, uint32_t request G_GNUC_UNUSED,
+                               gpointer tag G_GNUC_UNUSED, const GError *error)
+{
+    GError **first = opaque;
+
+    if (error != NULL && *first == NULL) {
+        *first = g_error_copy(error);
+    }
+}
+
+gboolean vhost_user_settle(VhostUserSession *session, GError **error)
+{
+    GError *refusal = NULL;
+
+    if (!vhost_user_channel_flush(session->channel, keep_first_refusal, &refusal, error)) {
+        g_clear_error(&refusal);
+        return FALSE;
+    }
+    if (refusal != NULL) {
+        g_propagate_error(error, refusal);
+        return FALSE;
+    }
+    return TRUE;
+}
