@@ -224,7 +224,9 @@ static void run_lines(QtestSession *session)
         }
         start = newline + 1;
     }
-    g_string_erase(session->in, 0, start - session->in->str);
+    if (start > session->in->str) {
+        g_string_erase(session->in, 0, start - session->in->str);
+    }
     if (session->in->len == 0 && session->in->allocated_len > 1024 * 1024) {
         g_string_free(session->in, TRUE); /* a long line is rare: its room is given back */
         session->in = g_string_new(NULL);

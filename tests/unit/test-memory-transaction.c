@@ -25,7 +25,7 @@ typedef struct Fake {
     GHashTable *table;   /* guest addresses that the peer has */
     GAsyncQueue *jobs;   /* THREAD */
     GThread *thread;
-    gboolean owes_refusal; /* of the answer under way */
+    gint owes_refusal; /* atomic: what the answer under way will be */
 } Fake;
 
 static GString *trail;
@@ -38,8 +38,7 @@ static void answer_now(gpointer opaque)
     Fake *fake = opaque;
     GError *error = NULL;
 
-    if (fake->owes_refusal) {
-        fake->owes_refusal = FALSE;
+    if (g_atomic_int_compare_and_exchange(&fake->owes_refusal, TRUE, FALSE)) {
         vm_error_set(&error, "%s: refused", fake->listener.name);
     }
     memory_listener_done(&fake->listener, error);
@@ -92,7 +91,7 @@ static void fake_prepare(MemoryListener *listener, const MemoryTransaction *tran
     g_assert_cmpint(transaction->deadline, >, g_get_monotonic_time());
     fake->prepared++;
     fake->generation = transaction->base_generation;
-    fake->owes_refusal = fake->refuse;
+    g_atomic_int_set(&fake->owes_refusal, fake->refuse);
     if (transaction->change == MEMORY_REMOVE) {
         g_assert_null(memory_section_find(transaction->section.guest_address));
         g_assert_true(g_hash_table_remove(fake->table, key));
@@ -207,8 +206,7 @@ static void expect(const char *expected)
 
 static void add(uint64_t address, const char *name)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     MemorySection section = {address, SIZE, block, 0};
 
     memory_add(&section, done, (gpointer)name, &error);
@@ -217,8 +215,7 @@ static void add(uint64_t address, const char *name)
 
 static void remove_at(uint64_t address, const char *name)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     memory_remove(address, done, (gpointer)name, &error);
     g_assert_no_error(error);
@@ -268,8 +265,7 @@ static void test_alone(void)
 
 static void check_refused(uint64_t address, uint64_t size, uint64_t offset, const char *text)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     MemorySection section = {address, size, block, offset};
 
     g_assert_false(memory_add(&section, done, NULL, &error));
@@ -281,8 +277,7 @@ static void check_refused(uint64_t address, uint64_t size, uint64_t offset, cons
 
 static void test_checks(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     begin();
     Fake *fake = fake_new("b0", NEVER);
@@ -476,8 +471,7 @@ static void test_accelerator(void)
     static const MemoryAccelerator accelerator = {accelerator_free_slots, accelerator_add,
                                                   accelerator_remove};
     MemorySection third = {0x300000, SIZE, NULL, 0};
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     begin();
     third.block = block;
@@ -544,8 +538,7 @@ static void test_random(void)
         gpointer key = GSIZE_TO_POINTER(address + 1);
         guint what = (guint)g_rand_int_range(random, 0, 20);
         MemorySection section = {address, SIZE, block, 0};
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
 
         if (what == 0 && fakes->len < 8) {
             g_ptr_array_add(fakes, fake_new("b", (Answer)g_rand_int_range(random, 0, 3)));
