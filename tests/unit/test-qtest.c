@@ -3,16 +3,19 @@
 #include "../../accel/qtest-session.h"
 
 #include "accel/accel.h"
+#include "chardev/chardev.h"
 #include "system/clock.h"
 #include "system/irq.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
+#include "system/run-state.h"
 #include "system/vm-lock.h"
 #include "util/fd.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define RAM_SIZE (4 * 1024 * 1024)
@@ -64,7 +67,7 @@ static void ask(const char *command, const char *answer)
 
 static void has_ended(gpointer opaque G_GNUC_UNUSED)
 {
-    ended++;
+    g_atomic_int_inc(&ended);
 }
 
 static void quit(gpointer opaque G_GNUC_UNUSED)
@@ -352,6 +355,104 @@ static void test_select(void)
     check_accel("qtest", NULL);
 }
 
+/* --- over a chardev --- */
+
+static GString *events;
+
+static void event(const char *name, ShutdownCause cause)
+{
+    g_string_append_printf(events, "%s(%s) ", name, shutdown_cause_name(cause));
+}
+
+static void test_open(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(qtest_is_open());
+    g_assert_false(qtest_open("unix:/nonexistent/socket", NULL, &error));
+    g_assert_nonnull(strstr(error->message, "/nonexistent/socket"));
+    g_clear_error(&error);
+    g_assert_false(qtest_open("null", "/nonexistent/log", &error));
+    g_assert_cmpstr(error->message, ==,
+                    "-qtest-log /nonexistent/log: cannot be written: No such file or directory");
+    g_assert_false(qtest_is_open());
+}
+
+static gpointer talk_and_quit(gpointer opaque G_GNUC_UNUSED)
+{
+    ask("endianness", "OK little");
+    fd_clear(&client);
+    return NULL;
+}
+
+/* We connect to the test program; when that dies, nothing of us stays behind. */
+static void test_client_dies(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *directory = g_dir_make_tmp("qtest-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "s", NULL);
+    g_autofree char *option = g_strdup_printf("unix:%s", path);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    g_assert_cmpint(bind(listener, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    events = g_string_new(NULL);
+    run_state_set_event_hook(event);
+    qtest_open(option, "/dev/null", &error);
+    g_assert_no_error(error);
+    g_assert_true(qtest_is_open());
+    client = accept(listener, NULL, NULL);
+    qtest_start();
+    GThread *thread = g_thread_new("client", talk_and_quit, NULL);
+    main_loop_run();
+    g_thread_join(thread);
+    g_assert_cmpstr(events->str, ==, "SHUTDOWN(host-error) ");
+    qtest_stop();
+    g_assert_false(qtest_is_open());
+    g_assert_true(chardev_remove("qtest", NULL));
+    run_state_set_event_hook(NULL);
+    g_string_free(events, TRUE);
+    close(listener);
+    unlink(path);
+    rmdir(directory);
+}
+
+static gpointer connect_twice(gpointer opaque)
+{
+    for (guint i = 0; i < 2; i++) {
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        g_assert_cmpint(connect(client, opaque, sizeof(struct sockaddr_un)), ==, 0);
+        ask("endianness", "OK little");
+        fd_clear(&client);
+    }
+    main_loop_post(quit, NULL);
+    return NULL;
+}
+
+/* They connect to us: after one has left the next may come. */
+static void test_server(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *directory = g_dir_make_tmp("qtest-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "s", NULL);
+    g_autofree char *option = g_strdup_printf("unix:%s,server=on,wait=off", path);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    qtest_open(option, "none", &error);
+    g_assert_no_error(error);
+    qtest_start();
+    GThread *thread = g_thread_new("clients", connect_twice, &address);
+    main_loop_run();
+    g_thread_join(thread);
+    qtest_stop();
+    g_assert_true(chardev_remove("qtest", NULL));
+    unlink(path);
+    rmdir(directory);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -366,8 +467,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/qtest/deaf", (gconstpointer)talk_deaf, test_talk);
     g_test_add_data_func("/qtest/leave", (gconstpointer)talk_leave, test_talk);
     g_test_add_func("/qtest/log", test_log);
-    if (G_TYPE_INVALID != vm_type_find("qtest-accel")) {
-        g_test_add_func("/accel/select", test_select);
-    }
+    g_test_add_func("/accel/select", test_select);
+    g_test_add_func("/qtest/open", test_open);
+    g_test_add_func("/qtest/client-dies", test_client_dies);
+    g_test_add_func("/qtest/server", test_server);
     return g_test_run();
 }
