@@ -22,39 +22,6 @@ static char *path_join(const char *path, const char *name)
     return *path ? g_strdup_printf("%s.%s", path, name) : g_strdup(name);
 }
 
-/* A string with a NUL in it would be cut short by whoever uses it as a C string. */
-static gboolean check_no_nul(json_object *value, const char *path, GError **error)
-{
-    switch (json_object_get_type(value)) {
-    case json_type_string:
-        if (strlen(json_object_get_string(value)) != (gsize)json_object_get_string_len(value)) {
-            vm_error_set(error, "Parameter '%s' contains the character NUL", path);
-            return FALSE;
-        }
-        return TRUE;
-    case json_type_array:
-        for (gsize i = 0; i < json_object_array_length(value); i++) {
-            if (!check_no_nul(json_object_array_get_idx(value, i), path, error)) {
-                return FALSE;
-            }
-        }
-        return TRUE;
-    case json_type_object: {
-        json_object_object_foreach(value, name, member)
-        {
-            g_autofree char *inner = path_join(path, name);
-
-            if (!check_no_nul(member, inner, error)) {
-                return FALSE;
-            }
-        }
-        return TRUE;
-    }
-    default:
-        return TRUE;
-    }
-}
-
 static gboolean check_unsigned(json_object *value, guint64 maximum, const char *path,
                                GError **error)
 {
@@ -253,6 +220,5 @@ static gboolean check_use(const QmpTypeUse *use, guint lists, json_object *value
 gboolean qmp_check_arguments(const QmpMembers *members, json_object *arguments, GError **error)
 {
     return check_listed(members, arguments, "", error) &&
-           check_unlisted(members, NULL, arguments, "", error) &&
-           check_no_nul(arguments, "", error);
+           check_unlisted(members, NULL, arguments, "", error);
 }
