@@ -96,6 +96,7 @@ QmpRequest *qmp_request_new(QmpSession *session, json_object *value, GError *par
         json_object_get(request->id);
         request_parse(request, value);
     }
+    request->out_of_band = request->out_of_band && !request->error;
     json_object_put(value);
     return request;
 }
