@@ -34,6 +34,16 @@ const MemoryAccelerator *memory_accelerator(void); /* never NULL */
 void memory_transactions_clear(void);
 
 /*
+ * A listener was given up: what its peer has is not what the map says.  Skips generations, so
+ * that it finds itself at none that a later transaction starts from, and compares whole tables.
+ */
+void memory_map_skip_generations(void);
+
+/* Time for answers, and grace behind it, in microseconds; unit tests shorten them. */
+extern gint64 memory_transaction_time;
+extern gint64 memory_transaction_grace;
+
+/*
  * One step of an access in the I/O regions of @space: from @address at most @size bytes, all of
  * one handler call or all unassigned.  Returns how many bytes were done, at least 1.
  * May release the VM lock.

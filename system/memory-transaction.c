@@ -70,12 +70,15 @@ static GArray *sections_of(GArray **array)
     return *array;
 }
 
+gint64 memory_transaction_time = MEMORY_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+gint64 memory_transaction_grace = MEMORY_OVERDUE_SECONDS * G_USEC_PER_SEC;
+
 /* When the running round of @job must have ended. */
 static gint64 round_limit(const Job *job)
 {
     const MemoryTransaction *round = job->rounds->data;
 
-    return round->deadline + MEMORY_OVERDUE_SECONDS * G_USEC_PER_SEC;
+    return round->deadline + memory_transaction_grace;
 }
 
 /* --- answers --- */
@@ -134,6 +137,7 @@ static GError *overdue_error(const MemoryListener *listener)
 /* Goes on without those who still owe an answer. */
 static void give_up(void)
 {
+    memory_map_skip_generations();
     pthread_mutex_lock(&answers);
     for (GList *link = listeners.head; link; link = link->next) {
         MemoryListener *listener = link->data;
@@ -225,7 +229,7 @@ static const MemoryTransaction *round_begin(Job *job)
     transaction->change = job->change;
     transaction->section = job->section;
     transaction->base_generation = job->base_generation;
-    transaction->deadline = g_get_monotonic_time() + MEMORY_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+    transaction->deadline = g_get_monotonic_time() + memory_transaction_time;
     job->rounds = g_slist_prepend(job->rounds, transaction);
     overdue_arm(round_limit(job));
 
@@ -396,8 +400,7 @@ static void round_ended(gpointer number)
     }
     if (job->change == MEMORY_REMOVE) {
         /* The map has changed and stays so; each listener has logged its own trouble. */
-        g_autoptr (GError)
-            error = take_error();
+        g_autoptr(GError) error = take_error();
 
         finish(job, NULL);
     } else if (job->aborting) {
@@ -558,8 +561,7 @@ void memory_transactions_clear(void)
     g_clear_pointer(&running, job_free);
     g_clear_pointer(&adding, g_array_unref);
     g_clear_pointer(&removing, g_array_unref);
-    g_autoptr (GError)
-        error = take_error();
+    g_autoptr(GError) error = take_error();
 
     if (overdue_source) {
         g_source_destroy(overdue_source);

@@ -100,6 +100,11 @@ void memory_map_remove(uint64_t address, MemorySection *section)
     generation++;
 }
 
+void memory_map_skip_generations(void)
+{
+    generation += 2;
+}
+
 gboolean memory_section_check(const MemorySection *section, GError **error)
 {
     const RamBlock *block = section->block;

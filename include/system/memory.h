@@ -30,7 +30,7 @@ static inline void *memory_section_host(const MemorySection *section)
 }
 
 /*
- * Each committed change makes a new generation.  A listener that has seen
+ * Each committed change makes a new generation; numbers may be skipped.  A listener that has seen
  * generation G only needs the transaction that leads from G to G + 1.
  */
 uint64_t memory_generation(void);

@@ -4,6 +4,8 @@
  * main loop, or from a thread of their own; each keeps its own table of what
  * it has, which must equal the map whenever no transaction runs.
  */
+#include "../../system/memory-internal.h"
+
 #include "system/main-loop.h"
 #include "system/memory.h"
 #include "system/vm-lock.h"
@@ -500,6 +502,51 @@ static void test_accelerator(void)
     end();
 }
 
+/* A listener that breaks its promise holds up nobody for ever, and adds wait for it. */
+static void test_overdue(void)
+{
+    MemorySection second = {0x200000, SIZE, NULL, 0};
+    g_autoptr(GError) error = NULL;
+    uint64_t generation;
+
+    begin();
+    second.block = block;
+    memory_transaction_time = memory_transaction_grace = 100 * 1000;
+    add(0x300000, "old");
+    expect("old:ok ");
+    Fake *good = fake_new("good", AT_ONCE);
+    Fake *stuck = fake_new("stuck", NEVER);
+
+    generation = memory_generation();
+    add(0x100000, "a");
+    expect("a:stuck: has not finished an earlier change of guest memory within its deadline ");
+    g_assert_cmpuint(good->aborted, ==, 1);
+    g_assert_cmpuint(stuck->aborted, ==, 0);
+    g_assert_cmpuint(references(), ==, 2);
+    check_table(good);
+    g_assert_false(memory_add(&second, done, "b", &error));
+    g_assert_cmpstr(
+        error->message, ==,
+        "stuck: has not finished an earlier change of guest memory within its deadline");
+    remove_at(0x300000, "r"); /* goes on without it, and never back to a number it may know */
+    expect("r:ok ");
+    g_assert_cmpuint(memory_generation(), >, generation + 1);
+    g_assert_cmpuint(stuck->prepared, ==, 1);
+    check_table(good);
+
+    answer_now(stuck); /* better late than never */
+    add(0x200000, "b");
+    g_assert_cmpuint(stuck->prepared, ==, 2);
+    answer_now(stuck);
+    expect("b:ok ");
+    check_table(good);
+    memory_transaction_time = MEMORY_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+    memory_transaction_grace = MEMORY_OVERDUE_SECONDS * G_USEC_PER_SEC;
+    fake_free(good);
+    fake_free(stuck);
+    end();
+}
+
 static void add_more(gpointer opaque, const GError *error)
 {
     done(opaque, error);
@@ -629,6 +676,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-transaction/late-registration", test_late_registration);
     g_test_add_func("/memory-transaction/removal-in-the-middle", test_removal_in_the_middle);
     g_test_add_func("/memory-transaction/accelerator", test_accelerator);
+    g_test_add_func("/memory-transaction/overdue", test_overdue);
     g_test_add_func("/memory-transaction/queue", test_queue);
     g_test_add_func("/memory-transaction/random", test_random);
     g_test_add_func("/memory-transaction/cost", test_cost);
