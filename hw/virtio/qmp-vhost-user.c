@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* x-query-vhost-user: every vhost-user device and what its backend and it agreed on. */
+#include "hw/virtio/vhost-user-pci.h"
+#include "monitor/qmp.h"
+
+static const QmpType types[] = {
+    {"VhostUserMessageCount", QMP_OBJECT,
+     "request:str, sent:uint64, answered:uint64, refused:uint64",
+     "How often one request was sent to a backend: answered counts replies and acknowledgements, "
+     "refused those acknowledgements that said no.",
+     NULL},
+    {"VhostUserRingInfo", QMP_OBJECT, "index:uint16, size:uint16, enabled:bool, base:uint32",
+     "A ring of a vhost-user device: its number, its size in descriptors, whether the backend "
+     "works on it, and where the backend began or stopped.",
+     NULL},
+    {"VhostUserInfo", QMP_OBJECT,
+     "id:str, path:str, type:str, chardev:str, *socket:str, connected:bool, *features:[str], "
+     "*driver-features:[str], *protocol-features:[str], *slot-limit:uint64, slots-used:uint64, "
+     "*rings:[VhostUserRingInfo], messages:[VhostUserMessageCount], *last-error:str, "
+     "*last-memory-microseconds:int",
+     "A vhost-user device: its backend's socket, whether it is connected, the features that the "
+     "backend offers, those that the driver chose and the protocol features in use, how many "
+     "memory regions the backend takes and has, its rings, the messages sent, the last error, and "
+     "the time that the last change of guest memory took.",
+     NULL},
+    {.name = NULL},
+};
+
+static void add_device(VhostUserPci *device, gpointer opaque)
+{
+    json_object *info = vhost_user_session_info(device->session);
+    g_autofree char *path = vm_object_path(VM_OBJECT(device));
+    g_autofree char *socket = chardev_filename(device->chardev);
+
+    json_add_string(info, "path", path != NULL ? path : "");
+    json_add_string(info, "type", G_OBJECT_TYPE_NAME(device));
+    if (socket != NULL) {
+        json_add_string(info, "socket", socket);
+    }
+    json_object_array_add(opaque, info);
+}
+
+static json_object *query_vhost_user(json_object *arguments G_GNUC_UNUSED,
+                                     GError **error G_GNUC_UNUSED)
+{
+    json_object *list = json_object_new_array();
+
+    vhost_user_pci_foreach(add_device, list);
+    return list;
+}
+
+static const QmpCommand commands[] = {
+    {.name = "x-query-vhost-user",
+     .returns = "[VhostUserInfo]",
+     .doc = "Describes every vhost-user device.  Does not wait for any backend.",
+     .run = query_vhost_user},
+    {.name = NULL},
+};
+
+QMP_REGISTER(commands, NULL, types);
