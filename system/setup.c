@@ -176,6 +176,7 @@ void setup_clear(void)
     qtest_stop();
     monitor_cleanup(1000);
     device_cleanup_all();
+    machine_cleanup();
     memory_clear();
     chardev_cleanup();
     fd_names_clear();
