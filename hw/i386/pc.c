@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pc machine: RAM with the hole under 4 GiB, the area for memory devices behind it, PCI,
+ * ACPI and fw_cfg.  It has no CPU yet: an accelerator or a test program makes the accesses.
+ */
+#include "hw/i386/pc.h"
+
+#include "hw/acpi/acpi.h"
+#include "hw/core/device.h"
+#include "hw/i386/fw-cfg.h"
+#include "hw/mem/memory-device.h"
+#include "system/memory.h"
+#include "util/error.h"
+
+#include <inttypes.h>
+
+#define GIB (UINT64_C(1) << 30)
+#define PC_SLOT_ROOM (UINT64_C(2) << 20)     /* a DIMM's alignment: what each may leave unused */
+#define PC_ADDRESS_LIMIT (UINT64_C(1) << 52) /* Intel SDM volume 3, 4.1.4: MAXPHYADDR <= 52 */
+#define PC_MAX_SLOTS 32000
+#define PC_FIRST_INTX_LINE 16 /* pins 0 to 15 of the I/O APIC are the ISA interrupts */
+
+typedef struct PcMachine {
+    Machine parent;
+    gboolean usb, nvdimm, graphics, hpet, acpi;
+    int vmport, smm; /* index of switch_names */
+    PciBus *bus;
+    FwCfg *fw_cfg;
+} PcMachine;
+
+typedef MachineClass PcMachineClass;
+
+enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF };
+static const char *const switch_names[] = {"auto", "on", "off", NULL};
+
+static const VmField pc_machine_fields[] = {
+    {.name = "acpi",
+     .doc = "only on: hot-plug is done by ACPI",
+     .kind = VM_FIELD_BOOL,
+     .offset = G_STRUCT_OFFSET(PcMachine, acpi),
+     .default_value = TRUE},
+    {.name = "graphics",
+     .doc = "only off: there is no display",
+     .kind = VM_FIELD_BOOL,
+     .offset = G_STRUCT_OFFSET(PcMachine, graphics)},
+    {.name = "hpet",
+     .doc = "only off: there is no HPET",
+     .kind = VM_FIELD_BOOL,
+     .offset = G_STRUCT_OFFSET(PcMachine, hpet)},
+    {.name = "nvdimm",
+     .doc = "only off: there is no NVDIMM",
+     .kind = VM_FIELD_BOOL,
+     .offset = G_STRUCT_OFFSET(PcMachine, nvdimm)},
+    {.name = "smm",
+     .doc = "only off or auto: there is no system management mode",
+     .kind = VM_FIELD_ENUM,
+     .offset = G_STRUCT_OFFSET(PcMachine, smm),
+     .names = switch_names},
+    {.name = "usb",
+     .doc = "only off: there is no USB controller",
+     .kind = VM_FIELD_BOOL,
+     .offset = G_STRUCT_OFFSET(PcMachine, usb)},
+    {.name = "vmport",
+     .doc = "only off or auto: there is no VMware port",
+     .kind = VM_FIELD_ENUM,
+     .offset = G_STRUCT_OFFSET(PcMachine, vmport),
+     .names = switch_names},
+    {.name = NULL},
+};
+
+/* Properties are there for the command lines that name them; each has one value that is true. */
+static gboolean check_properties(const PcMachine *pc, GError **error)
+{
+    const struct {
+        const char *given, *right;
+        gboolean wrong;
+    } checks[] = {
+        {"acpi=off", "hot-plug is done by ACPI; use acpi=on", !pc->acpi},
+        {"graphics=on", "there is no display; use graphics=off", pc->graphics},
+        {"hpet=on", "there is no HPET; use hpet=off", pc->hpet},
+        {"nvdimm=on", "there is no NVDIMM; use nvdimm=off", pc->nvdimm},
+        {"smm=on", "there is no system management mode; use smm=off", pc->smm == SWITCH_ON},
+        {"usb=on", "there is no USB controller; use usb=off", pc->usb},
+        {"vmport=on", "there is no VMware port; use vmport=off", pc->vmport == SWITCH_ON},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
+        if (checks[i].wrong) {
+            vm_error_set(error, "-machine %s: not possible, %s", checks[i].given, checks[i].right);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* --- memory --- */
+
+static gboolean add_ram(Machine *machine, uint64_t address, uint64_t offset, uint64_t size,
+                        GError **error)
+{
+    MemorySection section = {.guest_address = address,
+                             .size = size,
+                             .block = machine->ram->block,
+                             .block_offset = offset};
+
+    return size == 0 || memory_add_boot(&section, error);
+}
+
+static gboolean place_ram(Machine *machine, GError **error)
+{
+    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+
+    return add_ram(machine, 0, 0, low, error) &&
+           add_ram(machine, PC_HIGH_BASE, low, machine->ram_size - low, error);
+}
+
+static gboolean place_hotplug_area(Machine *machine, GError **error)
+{
+    uint64_t above = machine->ram_size - MIN(machine->ram_size, PC_HOLE_BASE);
+    uint64_t maximum = machine->maxram_size - machine->ram_size;
+    uint64_t base, size;
+
+    if (machine->maxram_size > PC_ADDRESS_LIMIT / 2) {
+        vm_error_set(error, "-m: %" PRIu64 " bytes are more than the machine can address, %" PRIu64,
+                     machine->maxram_size, PC_ADDRESS_LIMIT / 2);
+        return FALSE;
+    }
+    base = (PC_HIGH_BASE + above + GIB - 1) / GIB * GIB;
+    size = (maximum + machine->ram_slots * PC_SLOT_ROOM + GIB - 1) / GIB * GIB;
+    memory_device_area_set(base, size, maximum, (uint32_t)machine->ram_slots);
+    return TRUE;
+}
+
+/* --- the board --- */
+
+static void describe_to_firmware(PcMachine *pc)
+{
+    pc->fw_cfg = fw_cfg_new();
+    fw_cfg_set_u64(pc->fw_cfg, FW_CFG_RAM_SIZE, pc->parent.ram_size);
+    /* Firmware always finds the processor that runs it. */
+    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_CPU_COUNT, 1);
+    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_MAX_CPUS, 1);
+}
+
+static gboolean build(Machine *machine, GError **error)
+{
+    static const guint intx_lines[] = {PC_FIRST_INTX_LINE, PC_FIRST_INTX_LINE + 1,
+                                       PC_FIRST_INTX_LINE + 2, PC_FIRST_INTX_LINE + 3};
+    PcMachine *pc = (PcMachine *)machine;
+
+    if (!check_properties(pc, error) || !place_hotplug_area(machine, error) ||
+        !place_ram(machine, error)) {
+        return FALSE;
+    }
+    describe_to_firmware(pc);
+    pc->bus = pci_bus_new(intx_lines);
+    if (!pci_bus_add_bridges(pc->bus, error)) {
+        return FALSE;
+    }
+    acpi_init(pc->bus);
+    return TRUE;
+}
+
+static void finalize(GObject *object)
+{
+    PcMachine *pc = (PcMachine *)object;
+    GObjectClass *parent = g_type_class_peek(TYPE_MACHINE);
+
+    if (pc->bus) {
+        acpi_free();
+        g_clear_pointer(&pc->bus, pci_bus_free);
+    }
+    g_clear_pointer(&pc->fw_cfg, fw_cfg_free);
+    memory_device_area_clear();
+    parent->finalize(object);
+}
+
+static void pc_machine_class_init(PcMachineClass *class)
+{
+    static const char *const aliases[] = {"pc",
+                                          "pc-i440fx-9.1",
+                                          "pc-i440fx-9.0",
+                                          "pc-i440fx-8.2",
+                                          "pc-i440fx-8.1",
+                                          "pc-i440fx-8.0",
+                                          "pc-i440fx-7.2",
+                                          NULL};
+
+    VM_OBJECT_CLASS(class)->description = "PC with one PCI bus";
+    G_OBJECT_CLASS(class)->finalize = finalize;
+    class->name = "pc-i440fx-9.2";
+    class->aliases = aliases;
+    class->is_default = TRUE;
+    class->acpi = TRUE;
+    class->needs_accelerator = TRUE;
+    class->default_ram_size = UINT64_C(128) << 20;
+    class->max_slots = PC_MAX_SLOTS;
+    class->default_ram_id = "pc.ram";
+    class->build = build;
+    vm_object_class_install_fields(class, pc_machine_fields);
+}
+
+static void pc_machine_init(PcMachine *pc G_GNUC_UNUSED)
+{
+}
+
+VM_DEFINE_TYPE("pc-machine", PcMachine, PcMachineClass, pc_machine, TYPE_MACHINE, 0);
