@@ -104,6 +104,7 @@ struct VhostUserSession {
     VhostUserJob *queue_head, **queue_tail;
     gboolean sleeping;
     guint64 jobs_queued, jobs_run;
+    guint waiting;           /* threads on @ran */
     gboolean owes_memory;    /* the running memory transaction waits for us */
     int hang_up;             /* duplicate of the socket, to shut down from outside; -1: closed */
     GArray *rings;           /* of VhostUserRingState; changed by the thread only */
@@ -176,8 +177,16 @@ void vhost_user_memory_unlisten(VhostUserSession *session);
 void vhost_user_memory_take_part(VhostUserSession *session);
 /* Brings the backend to the map as it is. Session thread. */
 gboolean vhost_user_memory_bring(VhostUserSession *session, GError **error);
-/* The backend is gone: drops all references. Session thread. */
-void vhost_user_memory_drop(VhostUserSession *session);
+
+/* --- vhost-user-table.c; session thread --- */
+
+/* Does what session->diff says; the shadow tells afterwards what the backend has.  An add that is
+ * refused is an error, a remove that is refused stays in session->kept. */
+gboolean vhost_user_table_apply(VhostUserSession *session, GError **error);
+/* The backend is gone: drops all references. */
+void vhost_user_table_drop(VhostUserSession *session);
+/* The regions of @table as an array, NULL if there are none. */
+const ShadowRegion *vhost_user_table_regions(const ShadowTable *table);
 
 /* --- vhost-user-rings.c --- */
 

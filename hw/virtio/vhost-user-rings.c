@@ -136,6 +136,70 @@ gboolean vhost_user_rings_send_addresses(VhostUserSession *session, GError **err
     return !any || vhost_user_settle(session, error);
 }
 
+/* --- stop --- */
+
+static gboolean stop_ring(VhostUserSession *session, VhostUserRingState *state, GError **error)
+{
+    VhostUserVringState base = {.index = state->ring.index};
+
+    set_running(session, state, FALSE);
+    if (!vhost_user_channel_call(session->channel, VHOST_USER_GET_VRING_BASE, &base, sizeof(base),
+                                 &base, sizeof(base), sizeof(base), NULL, NULL, error)) {
+        return FALSE;
+    }
+    if (state->ring.index < session->queues) {
+        g_atomic_int_set(&session->bases[state->ring.index], base.num);
+    }
+    return TRUE;
+}
+
+static gboolean run_stop(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUSED, GError **error)
+{
+    for (guint i = 0; i < session->rings->len; i++) {
+        if (ring_at(session, i)->running &&
+            !send_enable(session, ring_at(session, i), FALSE, error)) {
+            return FALSE;
+        }
+    }
+    for (guint i = 0; i < session->rings->len; i++) {
+        if (ring_at(session, i)->running && !stop_ring(session, ring_at(session, i), error)) {
+            return FALSE;
+        }
+    }
+    return vhost_user_settle(session, error);
+}
+
+/* Some ring did not start: the backend must not work on the others either. */
+static void halt_rings(VhostUserSession *session)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < session->rings->len; i++) {
+        set_running(session, ring_at(session, i), TRUE);
+    }
+    if (!run_stop(session, NULL, &error)) {
+        vhost_user_note_error(session, error);
+    }
+}
+
+static const VhostUserJobKind stop_kind = {.name = "stop", .run = run_stop};
+
+void vhost_user_session_stop(VhostUserSession *session, gboolean wait, VhostUserDone *done,
+                             gpointer opaque)
+{
+    guint64 number =
+        vhost_user_job_queue(session, g_new(VhostUserJob, 1), &stop_kind, done, opaque);
+
+    if (wait) {
+        vhost_user_job_wait(session, number);
+    }
+}
+
+uint32_t vhost_user_session_ring_base(VhostUserSession *session, guint index)
+{
+    return index < session->queues ? (uint32_t)g_atomic_int_get(&session->bases[index]) : 0;
+}
+
 /* --- start --- */
 
 typedef struct StartJob {
@@ -231,8 +295,11 @@ static gboolean run_start(VhostUserSession *session, VhostUserJob *job, GError *
     }
     take_rings(session, start);
     if (!send_features(session, start->features, error) ||
-        !vhost_user_memory_bring(session, error) || !send_inflight(session, error) ||
-        !send_rings(session, error) || !vhost_user_settle(session, error)) {
+        !vhost_user_memory_bring(session, error) || !send_inflight(session, error)) {
+        return FALSE;
+    }
+    if (!send_rings(session, error) || !vhost_user_settle(session, error)) {
+        halt_rings(session);
         return FALSE;
     }
     for (guint i = 0; i < session->rings->len; i++) {
@@ -284,57 +351,6 @@ void vhost_user_session_start(VhostUserSession *session, uint64_t driver_feature
                               const VhostUserRing *rings, guint count)
 {
     queue_start(session, &start_kind, driver_features, rings, count);
-}
-
-/* --- stop --- */
-
-static gboolean stop_ring(VhostUserSession *session, VhostUserRingState *state, GError **error)
-{
-    VhostUserVringState base = {.index = state->ring.index};
-
-    set_running(session, state, FALSE);
-    if (!vhost_user_channel_call(session->channel, VHOST_USER_GET_VRING_BASE, &base, sizeof(base),
-                                 &base, sizeof(base), sizeof(base), NULL, NULL, error)) {
-        return FALSE;
-    }
-    if (state->ring.index < session->queues) {
-        g_atomic_int_set(&session->bases[state->ring.index], base.num);
-    }
-    return TRUE;
-}
-
-static gboolean run_stop(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUSED, GError **error)
-{
-    for (guint i = 0; i < session->rings->len; i++) {
-        if (ring_at(session, i)->running &&
-            !send_enable(session, ring_at(session, i), FALSE, error)) {
-            return FALSE;
-        }
-    }
-    for (guint i = 0; i < session->rings->len; i++) {
-        if (ring_at(session, i)->running && !stop_ring(session, ring_at(session, i), error)) {
-            return FALSE;
-        }
-    }
-    return vhost_user_settle(session, error);
-}
-
-static const VhostUserJobKind stop_kind = {.name = "stop", .run = run_stop};
-
-void vhost_user_session_stop(VhostUserSession *session, gboolean wait, VhostUserDone *done,
-                             gpointer opaque)
-{
-    guint64 number =
-        vhost_user_job_queue(session, g_new(VhostUserJob, 1), &stop_kind, done, opaque);
-
-    if (wait) {
-        vhost_user_job_wait(session, number);
-    }
-}
-
-uint32_t vhost_user_session_ring_base(VhostUserSession *session, guint index)
-{
-    return index < session->queues ? (uint32_t)g_atomic_int_get(&session->bases[index]) : 0;
 }
 
 /* --- one ring (virtio 1.2, 2.6.1 "Virtqueue Reset") --- */

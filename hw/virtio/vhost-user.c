@@ -9,7 +9,8 @@
  * but its own device.
  *
  *     connect   vhost-user-negotiation.c  features, slot limit, queues, configuration
- *     memory    vhost-user-memory.c       the shadow table: what the backend has, and its changes
+ *     memory    vhost-user-memory.c       transactions of the memory map
+ *               vhost-user-table.c        the shadow table: what the backend has, and its changes
  *     start,    vhost-user-rings.c        features of the driver, table, rings
  *     stop
  *     config    vhost-user-config.c       configuration space, and what the backend asks
@@ -162,12 +163,14 @@ void vhost_user_job_wait(VhostUserSession *session, guint64 number)
     session->references++;
     vm_unlock();
     g_mutex_lock(&session->lock);
+    session->waiting++;
     while (session->jobs_run < number) {
         if (!g_cond_wait_until(&session->ran, &session->lock, deadline)) {
             shutdown(session->hang_up, SHUT_RDWR);
             deadline = vhost_user_deadline();
         }
     }
+    session->waiting--;
     g_mutex_unlock(&session->lock);
     vm_lock();
     session_unref(session);
@@ -214,7 +217,7 @@ static void lose(VhostUserSession *session, const GError *reason)
     session->lost_reason = g_error_copy(reason);
     trace(vhost_user_lost, "device %s: %s", session->id, reason->message);
     vhost_user_channel_break(session->channel, reason);
-    vhost_user_memory_drop(session);
+    vhost_user_table_drop(session);
     fd_clear(&session->inflight);
     vhost_user_stream_close(&session->requests);
 
@@ -274,7 +277,9 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
 
     g_mutex_lock(&session->lock);
     session->jobs_run++;
-    g_cond_broadcast(&session->ran);
+    if (session->waiting > 0) {
+        g_cond_broadcast(&session->ran);
+    }
     g_mutex_unlock(&session->lock);
 
     if (kind->finish != NULL) {
