@@ -60,8 +60,11 @@ static void added(gpointer opaque, const GError *error)
     const MemoryDeviceOps *ops = memory_device_ops();
 
     if (error) {
+        g_autofree char *label = vm_object_label(VM_OBJECT(dimm));
+        GError *refusal = g_error_copy(error);
+        g_prefix_error(&refusal, "%s: ", label);
         release(dimm);
-        device_realize_done(&dimm->parent, g_error_copy(error));
+        device_realize_done(&dimm->parent, refusal);
         return;
     }
     if (dimm->parent.hotplugged && ops->plugged) {
