@@ -34,7 +34,7 @@
 
 TRACE_EVENT(vhost_user_job_begin, "a session begins a job");
 TRACE_EVENT(vhost_user_job_end, "a session has ended a job");
-TRACE_EVENT(vhost_user_lost, "a session lost its backend");
+TRACE_EVENT(vhost_user_closed, "the connection of a session is over");
 
 static gint timeout_milliseconds = VHOST_USER_TIMEOUT_SECONDS * 1000;
 
@@ -215,7 +215,7 @@ static void lose(VhostUserSession *session, const GError *reason)
 
     session->lost = TRUE;
     session->lost_reason = g_error_copy(reason);
-    trace(vhost_user_lost, "device %s: %s", session->id, reason->message);
+    trace(vhost_user_closed, "device %s: %s", session->id, reason->message);
     vhost_user_channel_break(session->channel, reason);
     vhost_user_table_drop(session);
     fd_clear(&session->inflight);
