@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the suites start from: a machine with some vhost-user disks behind scripted backends, and
+ * DIMMs by number.  DIMM i is memory backend "mi" and device "di"; disks are "b0", "b1", ...  at
+ * PCI slots 4, 5, ...  Expectations that fail end the test program.
+ */
+#ifndef QTEST_RIG_H
+#define QTEST_RIG_H
+
+#include "qtest/backend.h"
+#include "qtest/virtio-blk.h"
+
+#define RIG_RAM (64ull << 20) /* bytes of boot memory */
+#define RIG_DIMM (2ull << 20) /* bytes of a DIMM */
+#define RIG_AREA (4ull << 30) /* where the hot-plug area begins */
+#define RIG_DISK_SLOT 4       /* PCI slot of the first disk */
+
+typedef struct RigOptions {
+    guint devices;                                          /* 0: 1 */
+    guint monitors;                                         /* 0: 1 */
+    guint memory_slots;                                     /* of the machine, 0: 600 */
+    const char *arguments;                                  /* further ones, or NULL */
+    void (*configure)(BackendConfig *config, guint device); /* what differs, or NULL */
+} RigOptions;
+
+typedef struct Rig {
+    Vmm *vmm;
+    Qmp *qmp;
+    Qtest *qtest;
+    guint devices;
+    GPtrArray *backends; /* of Backend */
+    GPtrArray *drivers;  /* of VirtDevice, after rig_boot() */
+    GPtrArray *disks;    /* of BlkDisk, after rig_boot() */
+    PciAddresses addresses;
+    GuestMemory memory;
+} Rig;
+
+/* Backends with @config (NULL: backend_config_init()) and the machine over them. @options may be
+ * NULL. */
+Rig *rig_start(const BackendConfig *config, const RigOptions *options);
+/* The same where the program is to refuse; returns its output, caller frees. */
+char *rig_start_refused(const BackendConfig *config, const RigOptions *options);
+/* Quits (status 0 is expected), checks that no backend saw a breach of the protocol. */
+void rig_end(Rig *rig);
+
+Backend *rig_backend(Rig *rig, guint device);
+BlkDisk *rig_disk(Rig *rig, guint device);
+
+/* Every driver from reset to DRIVER_OK, @options as in blk_disk_start(); waits until the backends
+ * run the rings. */
+void rig_boot(Rig *rig, const BlkOptions *options);
+
+/* object-add and device_add of DIMM @number, at @address (0: automatic); on failure the memory
+ * backend is deleted again and must be free for that. */
+gboolean rig_plug_at(Rig *rig, guint number, uint64_t address, GError **error);
+void rig_plug(Rig *rig, guint number);
+/* Plugs DIMMs from @first on, expects success for @count and then a refusal; its text, caller
+ * frees. */
+char *rig_fill(Rig *rig, guint first, guint count);
+/* device_del, the guest's eject through the ACPI registers, DEVICE_DELETED, object-del. */
+void rig_unplug(Rig *rig, guint number);
+
+/* query-memory-devices. */
+guint rig_dimms(Rig *rig);
+uint64_t rig_dimm_address(Rig *rig, guint number); /* 0: not there */
+gint64 rig_dimm_slot(Rig *rig, guint number);      /* -1: not there */
+
+/* Writes and reads back sectors of disk @device through a buffer at @address. */
+void rig_check_data(Rig *rig, guint device, uint64_t address);
+
+/* Sum of the backends' counts of @request. */
+uint64_t rig_count(Rig *rig, uint32_t request);
+void rig_clear(Rig *rig); /* of all counts and logs */
+/* Waits until all backends have run the whole queue of messages: a count that no longer grows. */
+void rig_settle(Rig *rig);
+
+/* Fails unless @text contains each of the strings up to a NULL. */
+void rig_assert_names(const char *text, ...) G_GNUC_NULL_TERMINATED;
+
+#endif
