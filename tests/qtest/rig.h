@@ -10,10 +10,10 @@
 #include "qtest/backend.h"
 #include "qtest/virtio-blk.h"
 
-#define RIG_RAM (64ull << 20) /* bytes of boot memory */
-#define RIG_DIMM (2ull << 20) /* bytes of a DIMM */
-#define RIG_AREA (4ull << 30) /* where the hot-plug area begins */
-#define RIG_DISK_SLOT 4       /* PCI slot of the first disk */
+#define RIG_RAM (UINT64_C(64) << 20) /* bytes of boot memory */
+#define RIG_DIMM (UINT64_C(2) << 20) /* bytes of a DIMM */
+#define RIG_AREA (UINT64_C(4) << 30) /* where the hot-plug area begins */
+#define RIG_DISK_SLOT 4              /* PCI slot of the first disk */
 
 typedef struct RigOptions {
     guint devices;                                          /* 0: 1 */
