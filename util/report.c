@@ -9,10 +9,10 @@
 
 static int log_fd = STDERR_FILENO;
 
+G_GNUC_PRINTF(3, 0)
 static void write_line(int fd, const char *prefix, const char *format, va_list arguments)
 {
-    g_autoptr (GString)
-        line = g_string_new(prefix);
+    g_autoptr(GString) line = g_string_new(prefix);
 
     g_string_append_vprintf(line, format, arguments);
     g_string_append_c(line, '\n');

@@ -29,7 +29,7 @@ typedef struct VmField VmField;
  */
 #define VM_DECLARE_TYPE(Type, prefix, MACRO)                                                       \
     GType prefix##_get_type(void);                                                                 \
-    static inline Type *MACRO(gpointer object)                                                     \
+    G_GNUC_UNUSED static inline Type *MACRO(gpointer object)                                       \
     {                                                                                              \
         return G_TYPE_CHECK_INSTANCE_CAST(object, prefix##_get_type(), Type);                      \
     }
