@@ -98,20 +98,36 @@ static const QmpType types[] = {
     {.name = "ChardevBackend",
      .kind = QMP_UNION,
      .members = "type:ChardevBackendKind | type | file=ChardevFileWrapper, "
-                "null=ChardevCommonWrapper, pty=ChardevCommonWrapper, "
-                "socket=ChardevSocketWrapper, stdio=ChardevCommonWrapper",
+                "null=ChardevCommonWrapper, pty=ChardevPtyWrapper, "
+                "socket=ChardevSocketWrapper, stdio=ChardevStdioWrapper",
      .doc = "A type of character device and what it needs."},
     {.name = "ChardevCommon",
      .kind = QMP_OBJECT,
-     .members = "",
-     .doc = "A character device that needs nothing."},
+     .members = "*logfile:str, *logappend:bool",
+     .doc = "What every character device may be given; log files are refused for now."},
     {.name = "ChardevCommonWrapper",
      .kind = QMP_OBJECT,
      .members = "data:ChardevCommon",
      .doc = "Wraps the arguments."},
+    {.name = "ChardevPty",
+     .kind = QMP_OBJECT,
+     .members = "*path:str, *logfile:str, *logappend:bool",
+     .doc = "A new terminal, with a symbolic link to it at path."},
+    {.name = "ChardevPtyWrapper",
+     .kind = QMP_OBJECT,
+     .members = "data:ChardevPty",
+     .doc = "Wraps the arguments."},
+    {.name = "ChardevStdio",
+     .kind = QMP_OBJECT,
+     .members = "*signal:bool, *logfile:str, *logappend:bool",
+     .doc = "Standard input and output; with signal, the interrupt key ends the program."},
+    {.name = "ChardevStdioWrapper",
+     .kind = QMP_OBJECT,
+     .members = "data:ChardevStdio",
+     .doc = "Wraps the arguments."},
     {.name = "ChardevFile",
      .kind = QMP_OBJECT,
-     .members = "*in:str, out:str, *append:bool",
+     .members = "*in:str, out:str, *append:bool, *logfile:str, *logappend:bool",
      .doc = "Output goes to the file out, appended or in place of what it holds; input comes "
             "from the file in."},
     {.name = "ChardevFileWrapper",
@@ -155,9 +171,10 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "addr:SocketAddressLegacy, *server:bool, *wait:bool, *nodelay:bool, "
                 "*telnet:bool, *tn3270:bool, *websocket:bool, *tls-creds:str, *tls-authz:str, "
-                "*reconnect:int",
-     .doc = "A socket. As a server (the default) it listens, else it connects and, with "
-            "reconnect, tries again after that many seconds."},
+                "*reconnect:int, *reconnect-ms:int, *logfile:str, *logappend:bool",
+     .doc =
+         "A socket. As a server (the default) it listens, else it connects and, with "
+         "reconnect, tries again after that many seconds. TLS, telnet and websocket are refused."},
     {.name = "ChardevSocketWrapper",
      .kind = QMP_OBJECT,
      .members = "data:ChardevSocket",
