@@ -333,7 +333,14 @@ static gboolean replace_table(VhostUserSession *session, GError **error)
         return vhost_user_rings_send_addresses(session, error);
     }
     restore_table(session);
-    if (session->diff.adds->len > 0 || vhost_user_channel_broken(session->channel)) {
+    if (session->diff.adds->len > 0) {
+        const ShadowRegion *first = &g_array_index(session->diff.adds, ShadowRegion, 0);
+
+        g_propagate_error(error, name_region(refusal, VHOST_USER_SET_MEM_TABLE, first));
+        g_error_free(refusal);
+        return FALSE;
+    }
+    if (vhost_user_channel_broken(session->channel)) {
         g_propagate_error(error, refusal);
         return FALSE;
     }

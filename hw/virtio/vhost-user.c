@@ -106,11 +106,11 @@ VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, 
     shadow_diff_init(&session->diff);
     session->hang_up = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     session->channel = vhost_user_channel_new(session->label, socket);
-    /* Without an event fd nothing can wake the thread: connect says so. */
     session->wake = event_fd_new(NULL);
     if (session->wake >= 0 && session->hang_up >= 0) {
-        session->thread = g_thread_new("vhost-user", session_thread, session);
+        session->thread = g_thread_try_new("vhost-user", session_thread, session, NULL);
     }
+    /* A session without a thread does nothing; connect says so. */
     return session;
 }
 
@@ -359,8 +359,8 @@ static void queue_life(VhostUserSession *session, const VhostUserJobKind *kind,
     life->job.kind = kind;
     life->job.done = first;
     life->job.opaque = life;
-    vm_error_set(&life->job.error, "%s: no file descriptor is left for its session",
-                 session->label);
+    vm_error_set(&life->job.error,
+                 "%s: the process has no file descriptor or no thread left for it", session->label);
     main_loop_post(complete_job, life);
 }
 

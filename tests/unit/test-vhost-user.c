@@ -245,16 +245,13 @@ static MemorySection new_section(Fixture *f, const char *name, uint64_t address)
      BIT(VHOST_USER_PROTOCOL_F_CONFIG) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |                  \
      BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
-static void begin(Fixture *f, uint64_t protocol_features, uint64_t slots)
+static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
 {
     static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost};
-    MemorySection boot;
     int ends[2];
 
     memset(f, 0, sizeof(*f));
     f->blocks = g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
-    boot = new_section(f, "boot", 0);
-    g_assert_true(memory_add_boot(&boot, NULL));
     f->kick = event_fd_new(NULL);
     f->call = event_fd_new(NULL);
 
@@ -273,6 +270,15 @@ static void begin(Fixture *f, uint64_t protocol_features, uint64_t slots)
 
     f->needs = (VhostUserNeeds){.config_size = 60, .needs_config = TRUE, .queues = 2};
     f->session = vhost_user_session_new("b0", "c0", ends[1], &f->needs, &callbacks, f);
+}
+
+static void begin(Fixture *f, uint64_t protocol_features, uint64_t slots)
+{
+    MemorySection boot;
+
+    begin_device(f, protocol_features, slots);
+    boot = new_section(f, "boot", 0);
+    g_assert_true(memory_add_boot(&boot, NULL));
 }
 
 static void connect_session(Fixture *f)
@@ -300,7 +306,7 @@ static void stop(Fixture *f)
     wait_for(&f->answers, f->answers + 1);
 }
 
-static void end(Fixture *f)
+static void end_device(Fixture *f)
 {
     guint answers = f->answers;
 
@@ -308,9 +314,7 @@ static void end(Fixture *f)
     wait_for(&f->answers, answers + 1);
     shutdown(f->backend.socket, SHUT_RDWR);
     g_thread_join(f->backend.thread);
-    memory_clear();
     g_ptr_array_unref(f->blocks);
-    g_assert_cmpuint(ram_block_count(), ==, 0);
     fd_clear(&f->backend.socket);
     fd_clear(&f->backend.requests);
     fd_clear(&f->kick);
@@ -318,6 +322,13 @@ static void end(Fixture *f)
     g_string_free(f->backend.log, TRUE);
     g_mutex_clear(&f->backend.lock);
     g_free(f->message);
+}
+
+static void end(Fixture *f)
+{
+    end_device(f);
+    memory_clear();
+    g_assert_cmpuint(ram_block_count(), ==, 0);
 }
 
 static void add_memory(Fixture *f, const char *name, uint64_t address)
@@ -440,6 +451,36 @@ static void test_refused_removal(void)
     g_assert_null(f.message);
     g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 2);
     g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    end(&f);
+}
+
+/* One device refuses: the others give back what they took, and agree with the map afterwards. */
+static void test_two_devices(void)
+{
+    Fixture f, other;
+
+    begin(&f, ALL_PROTOCOL, 32);
+    begin_device(&other, ALL_PROTOCOL & ~BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS), 0);
+    connect_session(&f);
+    connect_session(&other);
+    start(&f);
+    stop(&f);
+    start(&other);
+    stop(&other);
+    set_behaviour(&other.backend, VHOST_USER_SET_MEM_TABLE, REFUSE);
+    /* The table that is sent to restore the old one is refused as well: that backend is lost. */
+    add_memory(&f, "mem1", 256 * MIB);
+    g_test_message("%s", f.message);
+    g_assert_nonnull(strstr(f.message, "SET_MEM_TABLE of region 0x10000000+0x100000"));
+    wait_for(&other.lost, 1);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 2);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+
+    add_memory(&f, "mem1", 256 * MIB);
+    g_assert_null(f.message);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+    end_device(&other);
     end(&f);
 }
 
@@ -639,6 +680,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user/transactions", test_transactions);
     g_test_add_func("/vhost-user/refusal", test_refusal);
     g_test_add_func("/vhost-user/refused-removal", test_refused_removal);
+    g_test_add_func("/vhost-user/two-devices", test_two_devices);
     g_test_add_func("/vhost-user/limits", test_limits);
     g_test_add_func("/vhost-user/whole-table", test_whole_table);
     g_test_add_func("/vhost-user/hang", test_hang);
