@@ -19,6 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Milliseconds that a program which fails to start has to end by itself. */
+#define END_GRACE 3000
+
 static GMutex running_lock;
 static GPtrArray *running; /* of Vmm, for vmm_fail() */
 
@@ -299,8 +302,11 @@ static gboolean accept_all(Vmm *vmm, const int *listeners, gboolean qtest, guint
     }
     for (guint i = 0; i < monitors; i++) {
         if (!qmp_negotiate(vmm->monitors->pdata[i], error)) {
-            g_autofree char *output = vmm_output(vmm);
+            g_autofree char *output = NULL;
 
+            /* A program that gives up closes its sockets before it has said why. */
+            vmm_wait(vmm, END_GRACE, NULL);
+            output = vmm_output(vmm);
             g_prefix_error(error, "%s (%s): ", vmm->binary, g_strchomp(output));
             return FALSE;
         }
