@@ -87,7 +87,7 @@ static void *map(int fd, uint64_t fd_offset, uint64_t size, uint64_t page_size, 
                  gboolean shared, gboolean read_only)
 {
     int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-    int flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (fd < 0 ? MAP_ANONYMOUS : 0);
+    int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (fd < 0 ? MAP_ANONYMOUS : 0);
     uint64_t page = MAX(page_size, (uint64_t)sysconf(_SC_PAGESIZE));
     uint64_t length;
     void *reserved;
@@ -96,11 +96,15 @@ static void *map(int fd, uint64_t fd_offset, uint64_t size, uint64_t page_size, 
 
     /* The kernel maps whole pages of the file (mmap(2), "Huge page (Huge TLB) mappings"). */
     length = (size + page - 1) / page * page;
+    if (alignment <= page) {
+        /* It also aligns to the pages of the file: a reservation would be a call for nothing. */
+        return mmap(NULL, length, protection, flags, fd, (off_t)fd_offset);
+    }
     reserved = reserve(length, MAX(alignment, page_size));
     if (reserved == MAP_FAILED) {
         return MAP_FAILED;
     }
-    address = mmap(reserved, length, protection, flags, fd, (off_t)fd_offset);
+    address = mmap(reserved, length, protection, flags | MAP_FIXED, fd, (off_t)fd_offset);
     if (address == MAP_FAILED) {
         saved = errno;
         munmap(reserved, length);

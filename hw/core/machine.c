@@ -36,6 +36,9 @@ static void finalize(GObject *object)
 
     if (machine->ram) {
         host_memory_unclaim(machine->ram);
+        if (machine->ram_is_default) {
+            vm_object_unparent(VM_OBJECT(machine->ram));
+        }
         g_clear_object(&machine->ram);
     }
     parent->finalize(object);
@@ -184,8 +187,10 @@ static gboolean make_backend(Machine *machine, GError **error)
         return FALSE;
     }
     machine->ram = ram;
+    machine->ram_is_default = TRUE;
     return host_memory_claim(ram, "machine", error) &&
-           vm_object_add_child(VM_OBJECT(machine), class->default_ram_id, VM_OBJECT(ram), error);
+           vm_object_add_child(vm_object_container("objects"), class->default_ram_id,
+                               VM_OBJECT(ram), error);
 }
 
 /* -m maxmem= and slots= only make sense together. */

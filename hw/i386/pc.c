@@ -177,18 +177,12 @@ static void finalize(GObject *object)
 
 static void pc_machine_class_init(PcMachineClass *class)
 {
-    static const char *const aliases[] = {"pc",
-                                          "pc-i440fx-9.1",
-                                          "pc-i440fx-9.0",
-                                          "pc-i440fx-8.2",
-                                          "pc-i440fx-8.1",
-                                          "pc-i440fx-8.0",
-                                          "pc-i440fx-7.2",
+    static const char *const aliases[] = {"pc", "pc-i440fx-8.1", "pc-i440fx-8.0", "pc-i440fx-7.2",
                                           NULL};
 
     VM_OBJECT_CLASS(class)->description = "PC with one PCI bus";
     G_OBJECT_CLASS(class)->finalize = finalize;
-    class->name = "pc-i440fx-9.2";
+    class->name = "pc-i440fx-8.2";
     class->aliases = aliases;
     class->is_default = TRUE;
     class->acpi = TRUE;

@@ -18,12 +18,13 @@ struct Machine {
     uint64_t maxram_size;    /* bytes; -m maxmem, 0: not given */
     uint64_t ram_slots;      /* -m slots, 0 without */
     HostMemory *ram;         /* reference; claimed as "machine" */
+    gboolean ram_is_default; /* the machine made it, as /objects/DEFAULT-RAM-ID */
     gboolean mem_merge, dump_guest_core;
 };
 
 typedef struct MachineClass {
     VmObjectClass parent;
-    const char *name;           /* -machine pc-i440fx-9.2 */
+    const char *name;           /* -machine pc-i440fx-8.2 */
     const char *const *aliases; /* NULL-terminated or NULL; the first is query-machines' alias */
     gboolean is_default;
     gboolean acpi;
