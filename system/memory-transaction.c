@@ -381,6 +381,13 @@ static GError *take_error(void)
     return error;
 }
 
+static void drop_error(void)
+{
+    GError *error = take_error();
+
+    g_clear_error(&error);
+}
+
 static gboolean has_error(void)
 {
     gboolean has;
@@ -400,8 +407,7 @@ static void round_ended(gpointer number)
     }
     if (job->change == MEMORY_REMOVE) {
         /* The map has changed and stays so; each listener has logged its own trouble. */
-        g_autoptr(GError) error = take_error();
-
+        drop_error();
         finish(job, NULL);
     } else if (job->aborting) {
         finish(job, take_error());
@@ -561,7 +567,7 @@ void memory_transactions_clear(void)
     g_clear_pointer(&running, job_free);
     g_clear_pointer(&adding, g_array_unref);
     g_clear_pointer(&removing, g_array_unref);
-    g_autoptr(GError) error = take_error();
+    drop_error();
 
     if (overdue_source) {
         g_source_destroy(overdue_source);
