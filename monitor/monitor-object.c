@@ -29,7 +29,7 @@ static const VmField fields[] = {
      .doc = "break answers into lines",
      .kind = VM_FIELD_BOOL,
      .offset = offsetof(MonitorQmp, pretty)},
-    {NULL},
+    {.name = NULL},
 };
 
 static gboolean monitor_qmp_complete(VmObject *object, GError **error)

@@ -79,7 +79,7 @@ static const QmpCommand commands[] = {
      .returns = "ChardevReturn",
      .doc = "Always fails: a character device cannot be changed in place.",
      .run = chardev_change},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -179,7 +179,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "data:ChardevSocket",
      .doc = "Wraps the arguments."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

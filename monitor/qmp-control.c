@@ -115,7 +115,7 @@ static const QmpCommand commands[] = {
      .returns = "str",
      .doc = "Always fails: there is no human monitor yet.",
      .run = human_monitor_command},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -134,7 +134,7 @@ static const QmpType types[] = {
      .doc = "What query-version and the greeting tell."},
     {.name = "CommandInfo", .kind = QMP_OBJECT, .members = "name:str", .doc = "One command."},
     {.name = "EventInfo", .kind = QMP_OBJECT, .members = "name:str", .doc = "One event."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -52,7 +52,7 @@ static const QmpEvent events[] = {
     {.name = "SHUTDOWN",
      .data = "guest:bool, reason:ShutdownCause",
      .doc = "The program is about to end; guest says whether the guest asked for it."},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -61,7 +61,7 @@ static const QmpType types[] = {
      .members = "none, host-error, host-qmp-quit, host-qmp-system-reset, host-signal, host-ui, "
                 "guest-shutdown, guest-reset, guest-panic, subsystem-reset",
      .doc = "Why the machine was reset or the program ends."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(NULL, events, types);

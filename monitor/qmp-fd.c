@@ -142,7 +142,7 @@ static const QmpCommand commands[] = {
      .returns = "[FdsetInfo]",
      .doc = "All sets of descriptors.",
      .run = query_fdsets},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -158,7 +158,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "fdset-id:int, fds:[FdsetFdInfo]",
      .doc = "A set of descriptors."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -23,7 +23,7 @@ static const QmpCommand commands[] = {
      .returns = "[CpuInfoFast]",
      .doc = "The CPUs of the machine: none yet.",
      .run = none},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -43,7 +43,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "cpu-index:int, qom-path:str, thread-id:int, *props:CpuInstanceProperties",
      .doc = "A CPU and its thread."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

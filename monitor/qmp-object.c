@@ -278,7 +278,7 @@ static const QmpCommand commands[] = {
      .returns = "[ObjectPropertyInfo]",
      .doc = "The properties that objects of a type have.",
      .run = qom_list_properties},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -290,7 +290,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "name:str, *abstract:bool, *parent:str",
      .doc = "A type. Without abstract, objects of the type can exist."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -133,7 +133,7 @@ static const QmpCommand commands[] = {
      .doc = "Whether this program can use KVM, and whether it does.",
      .flags = QMP_COMMAND_OOB,
      .run = query_kvm},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -163,7 +163,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "enabled:bool, present:bool",
      .doc = "enabled: KVM runs the guest; present: this program was built with KVM."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -330,7 +330,7 @@ static const QmpType types[] = {
                 "object=SchemaInfoObject, alternate=SchemaInfoAlternate, "
                 "command=SchemaInfoCommand, event=SchemaInfoEvent",
      .doc = "An entity of the schema."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(NULL, NULL, types);

@@ -69,7 +69,7 @@ static const QmpCommand commands[] = {
             "makes no difference.",
      .flags = QMP_COMMAND_OOB,
      .run = set_state},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -81,7 +81,7 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "name:str, state:TraceEventState",
      .doc = "A trace event."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -78,7 +78,7 @@ static void realize_finished(Device *device)
 
 gboolean device_realize(Device *device, DeviceCallback *callback, gpointer opaque, GError **error)
 {
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
     DeviceProgress progress;
 
     VM_OBJECT(device)->frozen = TRUE;
@@ -105,7 +105,7 @@ gboolean device_realize(Device *device, DeviceCallback *callback, gpointer opaqu
 
 void device_realize_done(Device *device, GError *error)
 {
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
     g_autoptr(GError) owned = error;
     DeviceCallback *callback = g_steal_pointer(&device->callback);
 
@@ -177,7 +177,7 @@ gboolean device_delete(const char *id, GError **error)
         device_unplug(device);
         return TRUE;
     }
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
     /* First, since the guest may answer at once. */
     device->unplug_requested = TRUE;
     if (!DEVICE_GET_CLASS(device)->unplug_request(device, error)) {
@@ -216,7 +216,7 @@ void device_unplug(Device *device)
     if (!device->realized || device->busy) {
         return;
     }
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
     set_busy(device, TRUE);
     if (DEVICE_GET_CLASS(device)->unrealize(device) != DEVICE_PENDING) {
         unrealize_finished(device);
@@ -225,7 +225,7 @@ void device_unplug(Device *device)
 
 void device_unrealize_done(Device *device)
 {
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
 
     unrealize_finished(device);
 }

@@ -20,7 +20,7 @@ static void read_bytes(void *bytes, gsize size)
 
 static void test_items(void)
 {
-    g_autoptr(FwCfg) config = fw_cfg_new();
+    g_autoptr(FwCfg) config G_GNUC_UNUSED = fw_cfg_new();
     uint8_t bytes[6];
     uint64_t number;
 
@@ -38,7 +38,7 @@ static void test_items(void)
 
 static void test_nothing_selected(void)
 {
-    g_autoptr(FwCfg) config = fw_cfg_new();
+    g_autoptr(FwCfg) config G_GNUC_UNUSED = fw_cfg_new();
     uint8_t byte = 0xff;
 
     read_bytes(&byte, 1);
@@ -53,7 +53,7 @@ static void test_nothing_selected(void)
 
 static void test_files(void)
 {
-    g_autoptr(FwCfg) config = fw_cfg_new();
+    g_autoptr(FwCfg) config G_GNUC_UNUSED = fw_cfg_new();
     g_autoptr(GError) error = NULL;
     uint8_t directory[4 + 2 * 64];
     uint8_t bytes[5];

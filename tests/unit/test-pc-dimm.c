@@ -72,7 +72,7 @@ static void unplugged(MemoryDevice *memory G_GNUC_UNUSED, gpointer opaque G_GNUC
     guest_unplugged++;
 }
 
-static void create(const char *format, ...)
+static void G_GNUC_PRINTF(1, 2) create(const char *format, ...)
 {
     g_autoptr(GError) error = NULL;
     va_list arguments;
