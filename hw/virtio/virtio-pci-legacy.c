@@ -4,7 +4,6 @@
  * answer whoever probes them, but a driver that goes on to DRIVER_OK is refused, since
  * rings and configuration of before virtio 1.0 are not served.
  */
-#include "util/report.h"
 #include "virtio-pci-internal.h"
 
 #include <linux/pci_regs.h>
@@ -19,13 +18,9 @@ static VirtQueue *selected_queue(VirtioPci *device)
 static void refuse_driver(VirtioPci *device)
 {
     device->status |= VIRTIO_CONFIG_S_FAILED;
-    virtio_pci_set_broken(device);
-    if (!device->legacy_refused) {
-        device->legacy_refused = TRUE;
-        report_warning("device '%s': its driver is of the legacy kind, from before virtio 1.0, and "
-                       "gets no service; use a driver that knows VIRTIO_F_VERSION_1",
-                       pci_device_name(PCI_DEVICE(device)));
-    }
+    virtio_pci_driver_error(device,
+                            "its driver is of the legacy kind, from before virtio 1.0, and gets no "
+                            "service; use a driver that knows VIRTIO_F_VERSION_1");
 }
 
 static void write_status(VirtioPci *device, uint8_t value)

@@ -29,6 +29,22 @@ void virtio_pci_set_broken(VirtioPci *device)
     virtio_pci_notify_config(device);
 }
 
+void virtio_pci_driver_error(VirtioPci *device, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list arguments;
+
+    virtio_pci_set_broken(device);
+    if (device->driver_reported) {
+        return;
+    }
+    device->driver_reported = TRUE;
+    va_start(arguments, format);
+    message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    report_warning("device '%s': %s", pci_device_name(PCI_DEVICE(device)), message);
+}
+
 gboolean virtio_has_feature(VirtioPci *device, unsigned bit)
 {
     return (device->driver_features >> bit) & 1;
@@ -186,12 +202,12 @@ static gboolean check_queue(VirtioPci *device, const VirtQueue *queue)
     if (queue_is_valid(device, queue)) {
         return TRUE;
     }
-    report_warning("device '%s': the driver's queue %u (%u entries at 0x%" G_GINT64_MODIFIER
-                   "x, 0x%" G_GINT64_MODIFIER "x, 0x%" G_GINT64_MODIFIER
-                   "x) is misaligned or outside of RAM; the device waits for a reset",
-                   pci_device_name(PCI_DEVICE(device)), queue->index, queue->size,
-                   queue->descriptor_area, queue->driver_area, queue->device_area);
-    virtio_pci_set_broken(device);
+    virtio_pci_driver_error(
+        device,
+        "the driver's queue %u (%u entries at 0x%" G_GINT64_MODIFIER "x, 0x%" G_GINT64_MODIFIER
+        "x, 0x%" G_GINT64_MODIFIER "x) is misaligned or outside of RAM; the device waits for a "
+        "reset",
+        queue->index, queue->size, queue->descriptor_area, queue->driver_area, queue->device_area);
     return FALSE;
 }
 
@@ -238,10 +254,8 @@ static gboolean features_are_valid(VirtioPci *device)
 static void driver_ok(VirtioPci *device)
 {
     if (!(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        report_warning("device '%s': the driver set DRIVER_OK without FEATURES_OK; the device "
-                       "waits for a reset",
-                       pci_device_name(PCI_DEVICE(device)));
-        virtio_pci_set_broken(device);
+        virtio_pci_driver_error(device, "the driver set DRIVER_OK without FEATURES_OK; the device "
+                                        "waits for a reset");
         return;
     }
     for (guint index = 0; index < device->queues->len; index++) {

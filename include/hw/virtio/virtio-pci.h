@@ -50,7 +50,7 @@ struct VirtioPci {
     guint reset_epoch;          /* private: tells a reset from a later one */
     uint8_t window;             /* private: offset of the VIRTIO_PCI_CAP_PCI_CFG capability */
     uint8_t function_reset;     /* private: offset of the Advanced Features capability */
-    gboolean legacy_refused;    /* private: the warning was given */
+    gboolean driver_reported;   /* private: a warning about the driver was given */
     RunStateListener run_state; /* private */
 };
 
