@@ -5,18 +5,20 @@
 
 #include "../../monitor/qmp-internal.h"
 #include "system/main-loop.h"
+#include "util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 typedef struct Client {
-    QmpSession *session;
-    int ours;      /* the client's end, non-blocking */
-    int theirs;    /* the session's end */
-    GString *read; /* received, not yet taken */
+    QmpSession *session; /* NULL: the monitor of a chardev */
+    int ours;            /* the client's end, non-blocking */
+    int theirs;          /* the session's end */
+    GString *read;       /* received, not yet taken */
     guint disconnects;
 } Client;
 
@@ -54,13 +56,30 @@ static inline Client *client_new(void)
 
 static inline void client_free(Client *client)
 {
-    qmp_session_free(client->session);
+    if (client->session) {
+        qmp_session_free(client->session);
+    }
     close(client->ours);
     if (client->theirs >= 0) {
         close(client->theirs);
     }
     g_string_free(client->read, TRUE);
     g_free(client);
+}
+
+/* A client of whoever listens at @path. */
+static inline Client *client_new_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    Client *client = g_new0(Client, 1);
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    client->read = g_string_new(NULL);
+    client->theirs = -1;
+    client->ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(connect(client->ours, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+    g_assert_true(fd_set_nonblocking(client->ours, TRUE, NULL));
+    return client;
 }
 
 /* Lets the session do all that it can do without more from us. */
@@ -123,6 +142,25 @@ static inline void client_write(Client *client, const char *bytes, gsize length)
 static inline void client_send(Client *client, const char *text)
 {
     client_write(client, text, strlen(text));
+}
+
+/* Sends @text with descriptors. */
+static inline void client_send_fds(Client *client, const char *text, const int *fds, guint number)
+{
+    char control[CMSG_SPACE(253 * sizeof(int))] = {0};
+    struct iovec vector = {(void *)text, strlen(text)};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = CMSG_SPACE(number * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(number * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, number * sizeof(int));
+    g_assert_cmpint(sendmsg(client->ours, &message, 0), ==, strlen(text));
+    client_settle();
 }
 
 /* The next line, in json-c's plain spelling; caller frees. "" if there is none. */

@@ -353,24 +353,6 @@ static int memory_file(void)
     return fd;
 }
 
-static void send_fds(Client *client, const char *text, const int *fds, guint number)
-{
-    char control[CMSG_SPACE(253 * sizeof(int))] = {0};
-    struct iovec vector = {(void *)text, strlen(text)};
-    struct msghdr message = {.msg_iov = &vector,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = CMSG_SPACE(number * sizeof(int))};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(number * sizeof(int));
-    memcpy(CMSG_DATA(header), fds, number * sizeof(int));
-    g_assert_cmpint(sendmsg(client->ours, &message, 0), ==, strlen(text));
-    client_settle();
-}
-
 static void expect_inode(Client *client, int fd)
 {
     struct stat status = {.st_ino = -1};
@@ -395,28 +377,28 @@ static void test_descriptors(void)
         fds[i] = i < 2 ? memory_file() : fds[0];
     }
     before = open_descriptors();
-    send_fds(client, request, fds, 1);
+    client_send_fds(client, request, fds, 1);
     expect_inode(client, fds[0]);
     client_send(client, request); /* none came */
     expect_inode(client, -1);
     /* Each of two pipelined commands gets its own. */
-    send_fds(client, request, &fds[0], 1);
-    send_fds(client, request, &fds[1], 1);
+    client_send_fds(client, request, &fds[0], 1);
+    client_send_fds(client, request, &fds[1], 1);
     expect_inode(client, fds[0]);
     expect_inode(client, fds[1]);
     /* Surplus ones are closed. */
-    send_fds(client, request, fds, G_N_ELEMENTS(fds));
+    client_send_fds(client, request, fds, G_N_ELEMENTS(fds));
     expect_inode(client, fds[0]);
     g_assert_cmpuint(open_descriptors(), ==, before);
-    send_fds(client, "{\"execute\":\"test-count\"}", fds, 3);
+    client_send_fds(client, "{\"execute\":\"test-count\"}", fds, 3);
     expect_line(client, "{\"return\":{}}");
     g_assert_cmpuint(open_descriptors(), ==, before);
     /* With the first part of a request. */
-    send_fds(client, "{\"execute\":", &fds[1], 1);
+    client_send_fds(client, "{\"execute\":", &fds[1], 1);
     client_send(client, "\"test-take\"}");
     expect_inode(client, fds[1]);
     /* A client that leaves takes them along. */
-    send_fds(client, "{\"execute\":", fds, 5);
+    client_send_fds(client, "{\"execute\":", fds, 5);
     close(client->ours);
     client_settle();
     g_assert_cmpuint(open_descriptors(), ==, before - 2);
