@@ -45,7 +45,7 @@ static const VmField fields[] = {
      .kind = VM_FIELD_ENUM,
      .offset = offsetof(Thing, choice),
      .names = choices},
-    {NULL},
+    {.name = NULL},
 };
 
 static gboolean thing_complete(VmObject *object G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)

@@ -34,7 +34,7 @@ static const QmpCommand commands[] = {
      .run = echo},
     {.name = "test-fail", .arguments = "name:str", .doc = "Fails.", .run = fail},
     {.name = "test-none", .doc = "Does nothing.", .run = echo},
-    {NULL},
+    {.name = NULL},
 };
 
 static const QmpType types[] = {
@@ -48,7 +48,7 @@ static const QmpType types[] = {
      .kind = QMP_UNION,
      .members = "kind:TestEnum, *note:str | kind | one=TestBranch",
      .doc = "Two branches, one of them empty."},
-    {NULL},
+    {.name = NULL},
 };
 
 QMP_REGISTER(commands, NULL, types);

@@ -66,10 +66,10 @@ static const QmpCommand commands[] = {
     {.name = "test-big", .arguments = "size:size", .returns = "str", .doc = "Much.", .run = big},
     {.name = "test-count", .doc = "Counts.", .run = count, .flags = QMP_COMMAND_OOB},
     {.name = "test-take", .returns = "int", .doc = "Takes a descriptor.", .run = take},
-    {NULL},
+    {.name = NULL},
 };
 
-static const QmpEvent events[] = {{"TEST_EVENT", "text:str", "For tests."}, {NULL}};
+static const QmpEvent events[] = {{"TEST_EVENT", "text:str", "For tests."}, {.name = NULL}};
 
 QMP_REGISTER(commands, events, NULL);
 
