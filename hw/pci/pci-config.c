@@ -129,7 +129,7 @@ static gboolean touches(unsigned offset, unsigned size, unsigned start, unsigned
 void pci_config_write(PciDevice *device, unsigned offset, uint32_t value, unsigned size)
 {
     /* A device may let go of the VM lock within its hook and be unplugged meanwhile. */
-    g_autoptr(VmObject) keep = g_object_ref(VM_OBJECT(device));
+    g_autoptr(VmObject) keep G_GNUC_UNUSED = g_object_ref(VM_OBJECT(device));
     PciDeviceClass *class = PCI_DEVICE_GET_CLASS(device);
 
     for (unsigned byte = 0; byte < size; byte++) {
