@@ -263,6 +263,7 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
 {
     const VhostUserJobKind *kind = job->kind;
     GError *error = NULL;
+    g_autoptr(GError) trouble = NULL;
 
     trace(vhost_user_job_begin, "device %s: %s", session->id, kind->name);
     vhost_user_deadline_renew(session);
@@ -270,7 +271,10 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
         error = g_error_copy(session->lost_reason);
     } else if (!kind->run(session, job, &error)) {
         vhost_user_note_error(session, error);
-        vhost_user_notice_loss(session, error);
+        trouble = g_error_copy(error);
+    }
+    if (trouble != NULL && kind->finish == NULL) {
+        vhost_user_notice_loss(session, trouble);
     }
     trace(vhost_user_job_end, "device %s: %s: %s", session->id, kind->name,
           error != NULL ? error->message : "done");
@@ -284,6 +288,11 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
 
     if (kind->finish != NULL) {
         kind->finish(session, job, error);
+        /* Only now: the news of the loss ends our part in the transaction, and it would count as
+         * done without error. */
+        if (trouble != NULL) {
+            vhost_user_notice_loss(session, trouble);
+        }
     } else {
         job->error = error;
         main_loop_post(complete_job, job);
