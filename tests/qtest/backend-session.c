@@ -21,6 +21,7 @@ void session_begin(Backend *backend)
     backend->protocol_features = 0;
     backend->slots_asked = 0;
     backend->status = 0;
+    backend->refused = FALSE;
     backend->memory.count_only = backend->config.count_only;
 }
 
@@ -263,6 +264,8 @@ static VhostUserAnswer answer(Backend *backend, Incoming *message, gboolean vali
     const char *refused = NULL;
     gboolean refuse = fault && fault->kind == FAULT_REFUSE;
 
+    backend->refused |= refuse;
+
     if (due == VHOST_USER_ANSWER_ACK && !acks(backend)) {
         due = VHOST_USER_ANSWER_NONE;
     }
@@ -271,7 +274,7 @@ static VhostUserAnswer answer(Backend *backend, Incoming *message, gboolean vali
     } else if (!refuse || due == VHOST_USER_ANSWER_REPLY) {
         refused = session_handle(backend, &message->header, &message->payload, message->fds,
                                  message->fd_count, reply);
-        if (refused) {
+        if (refused && !backend->refused) {
             session_violation(backend, vhost_user_request_name(message->header.request), refused);
         }
     }

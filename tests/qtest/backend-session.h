@@ -39,6 +39,7 @@ struct Backend {
     uint64_t features, protocol_features; /* negotiated */
     uint64_t slots_asked;                 /* GET_MAX_MEM_SLOTS messages */
     uint64_t status;                      /* SET_STATUS */
+    gboolean refused; /* a fault refused something: what was pipelined behind it may now not fit */
     BackendMemory memory;
     GPtrArray *rings; /* of BackendRing, NULL holes */
     int channel;      /* SET_BACKEND_REQ_FD, -1 none */

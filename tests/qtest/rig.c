@@ -58,7 +58,7 @@ static Rig *rig_new(const BackendConfig *config, const RigOptions *options)
     return rig;
 }
 
-static void rig_free(Rig *rig)
+void rig_free(Rig *rig)
 {
     vmm_free(rig->vmm);
     g_ptr_array_free(rig->disks, TRUE);
@@ -342,4 +342,33 @@ void rig_assert_names(const char *text, ...)
         }
     }
     va_end(list);
+}
+
+void rig_run_parallel(GThreadFunc function, gconstpointer cases, guint count, gsize size)
+{
+    g_autoptr(GPtrArray) threads = g_ptr_array_new();
+
+    for (guint i = 0; i < count; i++) {
+        g_ptr_array_add(threads, g_thread_new("case", function, (char *)cases + i * size));
+    }
+    for (guint i = 0; i < count; i++) {
+        g_thread_join(threads->pdata[i]);
+    }
+}
+
+void rig_check_other_monitor(Rig *rig, gboolean slow)
+{
+    Qmp *other = rig->vmm->monitors->pdata[1];
+
+    qmp_set_timeout(other, RIG_PROMPT);
+    for (guint i = 0; i < (slow ? 20 : 2); i++) {
+        json_object_put(qmp_command_or_fail(other, "{'execute':'query-status'}"));
+        json_object_put(qmp_command_or_fail(other, "{'execute':'x-query-vhost-user'}"));
+        json_object_put(qmp_command_or_fail(other, "{'execute':'query-memory-devices'}"));
+        qtest_readl(rig->qtest, 0x100000);
+        g_usleep(slow ? 100000 : 1000);
+    }
+    if (slow && qmp_answer_ready(rig->qmp, 0)) {
+        vmm_fail("device_add was answered before its deadline");
+    }
 }

@@ -43,6 +43,9 @@ char *rig_start_refused(const BackendConfig *config, const RigOptions *options);
 /* Quits (status 0 is expected), checks that no backend saw a breach of the protocol. */
 void rig_end(Rig *rig);
 
+/* Kills the program if it still runs, and checks nothing. */
+void rig_free(Rig *rig);
+
 Backend *rig_backend(Rig *rig, guint device);
 BlkDisk *rig_disk(Rig *rig, guint device);
 
@@ -76,5 +79,14 @@ void rig_settle(Rig *rig);
 
 /* Fails unless @text contains each of the strings up to a NULL. */
 void rig_assert_names(const char *text, ...) G_GNUC_NULL_TERMINATED;
+
+/* @function with each of @count elements of @cases, @size bytes apart, in a thread each. */
+void rig_run_parallel(GThreadFunc function, gconstpointer cases, guint count, gsize size);
+
+/* Milliseconds in which a monitor that has nothing to wait for answers. */
+#define RIG_PROMPT 3000
+/* The second monitor and qtest answer promptly; with @slow for 2 s, during which the first
+ * monitor's command must not be answered. */
+void rig_check_other_monitor(Rig *rig, gboolean slow);
 
 #endif

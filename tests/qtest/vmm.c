@@ -44,9 +44,9 @@ void vmm_fail(const char *format, ...)
     va_start(arguments, format);
     message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    g_mutex_lock(&running_lock); /* for good: what other threads meet from now on is our doing */
     fflush(stdout);
     printf("Bail out! %s\n", message);
-    g_mutex_lock(&running_lock);
     for (guint i = 0; running && i < running->len; i++) {
         Vmm *vmm = running->pdata[i];
         g_autofree char *output = vmm_output(vmm);
@@ -54,7 +54,6 @@ void vmm_fail(const char *format, ...)
         printf("# output of %s, process %d:\n%s\n", vmm->binary, vmm->pid, output);
         vmm_kill(vmm, SIGKILL);
     }
-    g_mutex_unlock(&running_lock);
     fflush(stdout);
     temporary_remove();
     _exit(1);
