@@ -15,14 +15,27 @@ char *vm_object_label(VmObject *object)
     return g_strdup_printf("%s '%s'", VM_OBJECT_GET_CLASS(object)->noun, object->id);
 }
 
+static char *known_names(GType type)
+{
+    const GPtrArray *fields = vm_type_fields(type);
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; i < fields->len; i++) {
+        const VmField *field = fields->pdata[i];
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", field->name);
+    }
+    return g_string_free(names, FALSE);
+}
+
 static const VmField *find_field(VmObject *object, const char *name, GError **error)
 {
     const VmField *field = g_hash_table_lookup(object_fields(G_OBJECT_TYPE(object))->by_name, name);
 
     if (!field) {
         g_autofree char *label = vm_object_label(object);
-        vm_error_set(error, "%s: property '%s.%s' not found", label, G_OBJECT_TYPE_NAME(object),
-                     name);
+        g_autofree char *known = known_names(G_OBJECT_TYPE(object));
+        vm_error_set(error, "%s: property '%s.%s' not found; known are %s", label,
+                     G_OBJECT_TYPE_NAME(object), name, known);
     }
     return field;
 }
@@ -66,8 +79,7 @@ static gboolean set_field(VmObject *object, const VmField *field, json_object *v
     if (!check_writable(object, field, error)) {
         return FALSE;
     }
-    g_autoptr (json_object)
-        converted = field_convert(field, value, error);
+    g_autoptr(json_object) converted = field_convert(field, value, error);
     if (!converted) {
         return FALSE;
     }
@@ -93,8 +105,7 @@ gboolean vm_object_set_json(VmObject *object, const char *name, json_object *val
 
 gboolean vm_object_set_string(VmObject *object, const char *name, const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        text = json_object_new_string(value);
+    g_autoptr(json_object) text = json_object_new_string(value);
 
     return vm_object_set_json(object, name, text, error);
 }
@@ -127,8 +138,7 @@ json_object *vm_object_get_json(VmObject *object, const char *name, GError **err
 
 static gboolean field_is_unset(VmObject *object, const VmField *field)
 {
-    g_autoptr (json_object)
-        value = get_field(object, field);
+    g_autoptr(json_object) value = get_field(object, field);
 
     switch (json_object_get_type(value)) {
     case json_type_null:
@@ -152,8 +162,8 @@ gboolean vm_object_check_required(VmObject *object, GError **error)
         const VmField *field = fields->pdata[i];
         if ((field->flags & VM_FIELD_REQUIRED) && field_is_unset(object, field)) {
             g_autofree char *label = vm_object_label(object);
-            vm_error_set(error, "%s: property '%s' is missing or empty: %s must be given", label,
-                         field->name, field->doc);
+            vm_error_set(error, "%s: property '%s' is missing or empty; expected %s=<%s>: %s",
+                         label, field->name, field->name, vm_field_type_name(field), field->doc);
             return FALSE;
         }
     }
@@ -186,10 +196,8 @@ static json_object *json_from_gvalue(const GValue *value)
 static void set_gvalue(GObject *object, guint id G_GNUC_UNUSED, const GValue *value,
                        GParamSpec *property)
 {
-    g_autoptr (json_object)
-        json = json_from_gvalue(value);
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(json_object) json = json_from_gvalue(value);
+    g_autoptr(GError) error = NULL;
 
     if (!vm_object_set_json(VM_OBJECT(object), property->name, json, &error)) {
         g_warning("%s", error->message);
@@ -222,8 +230,7 @@ static void gvalue_set_json(GValue *value, json_object *json)
 
 static void get_gvalue(GObject *object, guint id G_GNUC_UNUSED, GValue *value, GParamSpec *property)
 {
-    g_autoptr (json_object)
-        json = get_field(VM_OBJECT(object), vm_field_of(property));
+    g_autoptr(json_object) json = get_field(VM_OBJECT(object), vm_field_of(property));
 
     gvalue_set_json(value, json);
 }

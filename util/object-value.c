@@ -223,7 +223,7 @@ static gboolean parse_ranges(const char *text, guint64 minimum, guint64 maximum,
     g_auto(GStrv) items = g_strsplit(text, ",", -1);
 
     for (guint i = 0; items[i]; i++) {
-        char *dash = strchr(items[i], '-');
+        char *dash = *items[i] ? strchr(items[i] + 1, '-') : NULL; /* "-1" is no range */
         uint64_t first, last;
         if (dash) {
             *dash = '\0';

@@ -71,8 +71,7 @@ VmObject *vm_object_new(GType type, const char *id, GError **error)
         vm_error_set(error, "type '%s' is abstract: it cannot be created", g_type_name(type));
         return NULL;
     }
-    g_autoptr (VmObject)
-        object = g_object_new(type, NULL);
+    g_autoptr(VmObject) object = g_object_new(type, NULL);
     object->id = g_strdup(id);
     if (!vm_globals_apply(object, error)) {
         return NULL;
@@ -105,7 +104,8 @@ static GType creatable_type(const char *name, GError **error)
             return type;
         }
     }
-    vm_error_set(error, "invalid object type: %s", name);
+    vm_error_set(error, "invalid object type: %s; '-object help' lists those that there are",
+                 *name ? name : "''");
     return 0;
 }
 
@@ -140,12 +140,10 @@ gboolean vm_object_create(json_object *options, GError **error)
         return FALSE;
     }
     if (vm_object_child(container, id)) {
-        vm_error_set(error, "attempt to add duplicate property '%s' to object (type '%s')", id,
-                     G_OBJECT_TYPE_NAME(container));
+        vm_error_set(error, "object with id '%s' already exists", id);
         return FALSE;
     }
-    g_autoptr (VmObject)
-        object = vm_object_new(type, id, error);
+    g_autoptr(VmObject) object = vm_object_new(type, id, error);
     return object && create_in(container, object, options, error);
 }
 

@@ -132,10 +132,8 @@ static VmObject *new_cat(const char *id)
 /* Creates from JSON text; returns the error's message or NULL. */
 static char *create(const char *text)
 {
-    g_autoptr (json_object)
-        options = json_parse(text, NULL);
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(json_object) options = json_parse(text, NULL);
+    g_autoptr(GError) error = NULL;
 
     g_assert_nonnull(options);
     return vm_object_create(options, &error) ? NULL : g_strdup(error->message);
@@ -143,8 +141,7 @@ static char *create(const char *text)
 
 static void check_text(VmObject *object, const char *name, const char *expected)
 {
-    g_autoptr (json_object)
-        value = vm_object_get_json(object, name, NULL);
+    g_autoptr(json_object) value = vm_object_get_json(object, name, NULL);
 
     g_assert_cmpstr(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
                                                               JSON_C_TO_STRING_NOSLASHESCAPE),
@@ -153,8 +150,7 @@ static void check_text(VmObject *object, const char *name, const char *expected)
 
 static void test_defaults(void)
 {
-    g_autoptr (VmObject)
-        cat = new_cat("tom");
+    g_autoptr(VmObject) cat = new_cat("tom");
     static const char *const rows[][2] = {
         {"tame", "true"}, {"legs", "4"},     {"teeth", "30"},         {"hairs", "4294967295"},
         {"cells", "0"},   {"mood", "-1"},    {"weight", "0"},         {"name", "\"\""},
@@ -190,12 +186,10 @@ static void test_set(void)
         {"litters", "[1,\"5-6\",1]", "[1,5,6]"},
         {"secret", "41", "null"},
     };
-    g_autoptr (VmObject)
-        cat = new_cat("tom");
+    g_autoptr(VmObject) cat = new_cat("tom");
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr (json_object)
-            value = json_parse(rows[i][1], NULL);
+        g_autoptr(json_object) value = json_parse(rows[i][1], NULL);
         GError *error = NULL;
         vm_object_set_json(cat, rows[i][0], value, &error);
         g_assert_no_error(error);
@@ -218,24 +212,23 @@ static void test_bad_values(void)
         {"litters", "65536"},    {"litters", "[[1]]"},  {"litters", "\"1,\""},
         {"litters", "true"},     {"age", "3"},
     };
-    g_autoptr (VmObject)
-        cat = new_cat("tom");
+    g_autoptr(VmObject) cat = new_cat("tom");
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr (json_object)
-            value = json_parse(rows[i][1], NULL);
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(json_object) value = json_parse(rows[i][1], NULL);
+        g_autoptr(GError) error = NULL;
         g_autofree char *prefix = g_strdup_printf("object 'tom': property '%s': ", rows[i][0]);
         g_assert_false(vm_object_set_json(cat, rows[i][0], value, &error));
         g_assert_true(g_str_has_prefix(error->message, prefix));
     }
     check_text(cat, "legs", "4");
 
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     g_assert_false(vm_object_set_string(cat, "wings", "2", &error));
-    g_assert_cmpstr(error->message, ==, "object 'tom': property 'test-cat.wings' not found");
+    g_assert_cmpstr(
+        error->message, ==,
+        "object 'tom': property 'test-cat.wings' not found; known are tame, legs, teeth, "
+        "hairs, cells, mood, weight, name, colour, mate, litters, age, secret, lives");
     g_clear_error(&error);
     g_assert_false(vm_object_set_json(cat, "name", NULL, &error));
     g_assert_cmpstr(error->message, ==,
@@ -244,8 +237,7 @@ static void test_bad_values(void)
 
 static void test_gobject(void)
 {
-    g_autoptr (VmObject)
-        cat = new_cat(NULL);
+    g_autoptr(VmObject) cat = new_cat(NULL);
     g_autofree char *name = NULL, *colour = NULL;
     guint legs;
     guint64 weight;
@@ -265,19 +257,22 @@ static void test_create(void)
     static const char *const rows[][2] = {
         {"{\"id\":\"x\"}", "Parameter 'qom-type' is missing"},
         {"{\"qom-type\":\"test-cat\"}", "Parameter 'id' is missing"},
-        {"{\"qom-type\":\"foo\",\"id\":\"x\"}", "invalid object type: foo"},
-        {"{\"qom-type\":\"animal\",\"id\":\"x\"}", "invalid object type: animal"},
-        {"{\"qom-type\":\"container\",\"id\":\"x\"}", "invalid object type: container"},
+        {"{\"qom-type\":\"foo\",\"id\":\"x\"}",
+         "invalid object type: foo; '-object help' lists those that there are"},
+        {"{\"qom-type\":\"animal\",\"id\":\"x\"}",
+         "invalid object type: animal; '-object help' lists those that there are"},
+        {"{\"qom-type\":\"container\",\"id\":\"x\"}",
+         "invalid object type: container; '-object help' lists those that there are"},
         {"{\"qom-type\":\"test-cat\",\"id\":\"1x\"}",
          "Parameter 'id' expects an identifier: '1x' is not a letter followed by letters, digits, "
          "'-', '.' and '_'"},
         {"{\"qom-type\":\"test-cat\",\"id\":\"x\"}",
-         "object 'x': property 'weight' is missing or empty: the weight must be given"},
+         "object 'x': property 'weight' is missing or empty; expected weight=<size>: the weight"},
         {"{\"qom-type\":\"test-cat\",\"id\":\"x\",\"weight\":1,\"lives\":0}",
          "object 'x': a cat needs a life"},
         {"{\"qom-type\":\"test-cat\",\"id\":\"tom\",\"weight\":\"4K\"}", NULL},
         {"{\"qom-type\":\"test-cat\",\"id\":\"tom\",\"weight\":1}",
-         "attempt to add duplicate property 'tom' to object (type 'container')"},
+         "object with id 'tom' already exists"},
         {"{\"qom-type\":\"test-cat\",\"id\":\"kit\",\"weight\":1,\"mate\":\"tom\"}", NULL},
         {"{\"qom-type\":\"test-cat\",\"id\":\"y\",\"weight\":1,\"mate\":\"tim\"}",
          "object 'y': property 'mate': no object with id 'tim' of type animal"},
@@ -293,8 +288,7 @@ static void test_create(void)
     g_assert_cmpuint(cats_alive, ==, 2);
 
     VmObject *tom = vm_object_find("objects", "tom");
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     check_text(vm_object_find("objects", "kit"), "mate", "\"/objects/tom\"");
     g_assert_true(vm_object_set_string(tom, "name", "T", NULL));
     g_assert_false(vm_object_set_string(tom, "weight", "5", &error));
@@ -314,10 +308,8 @@ static void test_create(void)
 static void test_paths(void)
 {
     VmObject *peripheral = vm_object_container("machine/peripheral");
-    g_autoptr (VmObject)
-        first = new_cat("d0"), second = new_cat("d1"), third = new_cat("d0");
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(VmObject) first = new_cat("d0"), second = new_cat("d1"), third = new_cat("d0");
+    g_autoptr(GError) error = NULL;
 
     g_assert_true(vm_object_add_child(peripheral, "d0", first, NULL));
     g_assert_true(vm_object_add_child(first, "d1", second, NULL));
@@ -367,8 +359,7 @@ static void test_many(void)
 
     for (guint i = 0; i < 32000; i++) {
         g_autofree char *id = g_strdup_printf("d%u", i);
-        g_autoptr (VmObject)
-            cat = new_cat(id);
+        g_autoptr(VmObject) cat = new_cat(id);
         g_assert_true(vm_object_add_child(crowd, id, cat, NULL));
     }
     g_assert_nonnull(vm_object_resolve("d31999", NULL));
@@ -380,14 +371,12 @@ static void test_many(void)
 
 static void test_globals(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     vm_globals_add("animal", "teeth", "12");
     vm_globals_add("test-cat", "lives", "7");
     vm_globals_add("nothing", "lives", "7");
-    g_autoptr (VmObject)
-        cat = new_cat(NULL);
+    g_autoptr(VmObject) cat = new_cat(NULL);
     check_text(cat, "teeth", "12");
     check_text(cat, "lives", "7");
     vm_globals_add("test-cat", "lives", "many");
@@ -402,8 +391,7 @@ static void note_type(GType type, gpointer opaque)
 
 static void test_types(void)
 {
-    g_autoptr (GPtrArray)
-        names = g_ptr_array_new();
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
     guint animal, cat;
 
     vm_types_foreach(note_type, names);
