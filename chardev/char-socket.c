@@ -165,6 +165,11 @@ static gboolean check_options(ChardevSocket *socket, GError **error)
         wrong = "reconnect needs an address, fd has none";
     } else if (socket->to && !socket->server) {
         wrong = "to is for servers";
+    } else if (socket->to && socket->port &&
+               g_ascii_strtoull(socket->port, NULL, 10) > socket->to) {
+        vm_error_set(error, "chardev '%s': to=%u is below port=%s", socket->parent.parent.id,
+                     socket->to, socket->port);
+        return FALSE;
     }
     if (wrong) {
         vm_error_set(error, "chardev '%s': %s", socket->parent.parent.id, wrong);

@@ -133,8 +133,7 @@ Chardev *chardev_create(json_object *options, GError **error)
     g_autofree char *id = options_take(options, "id");
 
     if (!id) {
-        vm_error_set(error, "-chardev %s: no id is given, expected id=NAME",
-                     backend ? backend : "");
+        vm_error_set(error, "a chardev needs an id, expected id=NAME");
         return NULL;
     }
     if (!backend) {

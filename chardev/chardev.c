@@ -9,6 +9,7 @@
 #include "util/trace.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 
 TRACE_EVENT(chardev_connected, "a chardev has a connection");
@@ -128,7 +129,7 @@ int chardev_steal_socket(Chardev *chardev, GError **error)
     struct stat status;
     int fd = chardev->input;
 
-    if (fd < 0) {
+    if (fd < 0 && !strcmp(CHARDEV_GET_CLASS(chardev)->backend, "socket")) {
         vm_error_set(error, "chardev '%s' has no connection", chardev->parent.id);
         return -1;
     }

@@ -64,6 +64,10 @@ GArray *socket_address_inet(const char *host, const char *port, FamilyChoice ipv
         vm_error_set(error, "ipv4=off and ipv6=off leave no address family for port '%s'", port);
         return NULL;
     }
+    if (!*port) {
+        vm_error_set(error, "port '' is empty, expected a number or the name of a service");
+        return NULL;
+    }
     if (g_ascii_isdigit(*port) &&
         !number_parse(port, listener ? 0 : 1, UINT16_MAX, &number, error)) {
         g_prefix_error(error, "port '%s': ", port);

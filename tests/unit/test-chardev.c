@@ -425,7 +425,7 @@ static void test_bad_options(void)
     static const struct {
         const char *text, *message;
     } rows[] = {
-        {"socket,path=DIR/x", "no id"},
+        {"socket,path=DIR/x", "a chardev needs an id"},
         {"id=c", "chardev 'c': no backend"},
         {"foo,id=c",
          "chardev 'c': unknown backend 'foo'; known are file, null, pty, socket, stdio"},
