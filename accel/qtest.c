@@ -120,11 +120,13 @@ gboolean qtest_open(const char *text, const char *log, GError **error)
     }
     created = chardev_create_short("qtest", text, error);
     if (!created) {
+        g_prefix_error(error, "-qtest %s: ", text);
         close_log();
         return FALSE;
     }
     chardev = created;
     if (!chardev_attach(chardev, &frontend, error)) {
+        g_prefix_error(error, "-qtest %s: ", text);
         chardev = NULL;
         close_log();
         return FALSE;

@@ -173,6 +173,11 @@ static gboolean check_item(const CommandLineItem *item, GError **error)
                      item->value ? item->value : "", option->refusal);
         return FALSE;
     }
+    if (item->value && !*item->value) {
+        vm_error_set(error, "-%s '': the argument is empty; expected -%s %s", option->name,
+                     option->name, option->argument);
+        return FALSE;
+    }
     if (missing && !asks_for_nothing(option, item->value)) {
         vm_error_set(error, "-%s %s: %s", option->name, item->value, missing);
         return FALSE;
@@ -211,8 +216,7 @@ static gboolean parse_item(int argc, char **argv, int *index, CommandLineItem *i
 
 GArray *command_line_parse(int argc, char **argv, GError **error)
 {
-    g_autoptr (GArray)
-        items = g_array_new(FALSE, FALSE, sizeof(CommandLineItem));
+    g_autoptr(GArray) items = g_array_new(FALSE, FALSE, sizeof(CommandLineItem));
     int index = 1;
 
     while (index < argc) {

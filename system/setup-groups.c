@@ -30,8 +30,10 @@ static gboolean read_group(OptionGroup *group, const GArray *items, GError **err
     g_array_set_clear_func(group->entries, clear_entry);
     FOR_EACH_ITEM(items, item, group->name)
     {
-        SetupEntry entry = {item->value,
-                            options_parse(item->value, group->implied_key, list_keys, error)};
+        SetupEntry entry = {
+            .text = item->value,
+            .options = options_parse(item->value, group->implied_key, list_keys, error),
+        };
         if (!entry.options) {
             g_prefix_error(error, "-%s %s: ", group->name, item->value);
             return FALSE;
@@ -57,7 +59,7 @@ static gboolean apply_set(const char *value, GError **error)
     g_auto(GStrv) words = g_strsplit(value, ".", 3);
     char *equals = g_strv_length(words) == 3 ? strchr(words[2], '=') : NULL;
 
-    if (!equals) {
+    if (!equals || equals == words[2]) {
         vm_error_set(error, "-set %s: needs GROUP.ID.KEY=VALUE", value);
         return FALSE;
     }

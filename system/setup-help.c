@@ -21,8 +21,7 @@ static void print_trace_event(TraceEvent *event, gpointer opaque G_GNUC_UNUSED)
 
 static void print_object_type(GType type, gpointer opaque G_GNUC_UNUSED)
 {
-    g_autoptr (GTypeClass)
-        class = g_type_class_ref(type);
+    g_autoptr(GTypeClass) class = g_type_class_ref(type);
     const VmObjectClass *object_class = VM_OBJECT_CLASS(class);
 
     if (!G_TYPE_IS_ABSTRACT(type) && object_class->complete) {
@@ -36,12 +35,11 @@ static gboolean print_object_help(const char *type, GError **error)
     GType found = vm_type_find(type);
     guint count;
 
-    if (!found || G_TYPE_IS_ABSTRACT(found)) {
+    g_autoptr(GTypeClass) class = found ? g_type_class_ref(found) : NULL;
+    if (!found || G_TYPE_IS_ABSTRACT(found) || !VM_OBJECT_CLASS(class)->complete) {
         vm_error_set(error, "-object %s: no such type; -object help lists them", type);
         return FALSE;
     }
-    g_autoptr (GTypeClass)
-        class = g_type_class_ref(found);
     g_autofree GParamSpec **properties =
         g_object_class_list_properties(G_OBJECT_CLASS(class), &count);
     printf("%s options:\n", type);
@@ -118,8 +116,7 @@ gboolean setup_print_only(const GArray *items, int *status)
     for (guint i = 0; i < items->len; i++) {
         const CommandLineItem *item = &g_array_index(items, CommandLineItem, i);
         g_autofree char *type = has_help(item->option) ? asked_type(item->value) : NULL;
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
         if (!type) {
             continue;
         }

@@ -29,6 +29,7 @@ gboolean setup_process(const GArray *items, GError **error);
 typedef struct SetupEntry {
     const char *text; /* as it was given, for messages; borrowed */
     json_object *options;
+    gboolean made; /* the object is there, its options are used up */
 } SetupEntry;
 gboolean setup_groups(const GArray *items, GError **error);
 const GArray *setup_group(const char *name); /* of SetupEntry */

@@ -16,16 +16,14 @@
 /* Merges every -machine and -M; the last wins. */
 static json_object *merge_machine(const GArray *items, GError **error)
 {
-    g_autoptr (json_object)
-        merged = json_object_new_object();
+    g_autoptr(json_object) merged = json_object_new_object();
 
     for (guint i = 0; i < items->len; i++) {
         const CommandLineItem *item = &g_array_index(items, CommandLineItem, i);
         if (strcmp(item->option->name, "machine") && strcmp(item->option->name, "M")) {
             continue;
         }
-        g_autoptr (json_object)
-            options = options_parse(item->value, "type", NULL, error);
+        g_autoptr(json_object) options = options_parse(item->value, "type", NULL, error);
         if (!options) {
             g_prefix_error(error, "-machine %s: ", item->value);
             return NULL;
@@ -38,10 +36,9 @@ static json_object *merge_machine(const GArray *items, GError **error)
     return g_steal_pointer(&merged);
 }
 
-static gboolean apply_numa(const char *value, json_object *machine, GError **error)
+static gboolean apply_numa(const char *value, json_object *machine, gboolean *seen, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, "type", NULL, error);
+    g_autoptr(json_object) options = options_parse(value, "type", NULL, error);
     uint64_t node = 0;
     if (!options) {
         g_prefix_error(error, "-numa %s: ", value);
@@ -52,11 +49,21 @@ static gboolean apply_numa(const char *value, json_object *machine, GError **err
     const char *given = options_get(machine, "memory-backend");
 
     if (g_strcmp0(type, "node")) {
-        vm_error_set(error, "-numa %s: only 'node' is there", value);
+        vm_error_set(error, "-numa %s: '%s' is not supported; expected -numa node[,memdev=ID]",
+                     value, type ? type : "");
         return FALSE;
     }
+    if (*seen) {
+        vm_error_set(error, "-numa %s: the guest has one node, give -numa node once", value);
+        return FALSE;
+    }
+    *seen = TRUE;
     if (!options_take_number(options, "-numa", "nodeid", 0, 0, &node, error) ||
         !options_check_empty(options, "-numa", "nodeid, memdev", error)) {
+        return FALSE;
+    }
+    if (memdev && !*memdev) {
+        vm_error_set(error, "-numa %s: memdev= is empty, expected the id of an -object", value);
         return FALSE;
     }
     if (memdev && given && strcmp(given, memdev)) {
@@ -84,8 +91,7 @@ static gboolean take_size(json_object *options, const char *key, char unit, uint
 static gboolean apply_memory(const char *value, uint64_t *size, uint64_t *slots, uint64_t *maxmem,
                              GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, "size", NULL, error);
+    g_autoptr(json_object) options = options_parse(value, "size", NULL, error);
     uint64_t given = G_MAXUINT64;
 
     if (!options) {
@@ -112,13 +118,11 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
                                    GError **error)
 {
     g_autofree char *property = options_take(machine, "accel");
-    g_autoptr (GString)
-        names = g_string_new(NULL);
+    g_autoptr(GString) names = g_string_new(NULL);
 
     FOR_EACH_ITEM(items, item, "accel")
     {
-        g_autoptr (json_object)
-            options = options_parse(item->value, "accel", NULL, error);
+        g_autoptr(json_object) options = options_parse(item->value, "accel", NULL, error);
         if (!options) {
             g_prefix_error(error, "-accel %s: ", item->value);
             return FALSE;
@@ -134,6 +138,10 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         }
         g_string_append_printf(names, "%s%s", names->len ? ":" : "", name);
     }
+    if (property && !*property) {
+        vm_error_set(error, "-machine accel=: names no accelerator; -accel help lists them");
+        return FALSE;
+    }
     if (property && names->len) {
         vm_error_set(error, "-machine accel=%s and -accel %s exclude each other", property,
                      names->str);
@@ -144,7 +152,7 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         g_string_append(names, "qtest");
     }
     if (!names->len) {
-        vm_error_set(error, "machine '%s' needs an accelerator: -accel qtest is the one there is",
+        vm_error_set(error, "-machine %s needs an accelerator: -accel qtest is the one there is",
                      class->name);
         return FALSE;
     }
@@ -153,23 +161,27 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
 
 gboolean setup_machine_object(const GArray *items, GError **error)
 {
-    g_autoptr (json_object)
-        options = merge_machine(items, error);
+    g_autoptr(json_object) options = merge_machine(items, error);
     uint64_t size = 0;
     uint64_t slots = 0;
     uint64_t maxmem = 0;
+    gboolean numa = FALSE;
 
     if (!options) {
         return FALSE;
     }
     g_autofree char *type = options_take(options, "type");
     MachineClass *class = machine_find(type ? type : "pc", error);
-    if (!class || !choose_accelerator(items, options, class, error)) {
+    if (!class) {
+        g_prefix_error(error, "-machine: ");
+        return FALSE;
+    }
+    if (!choose_accelerator(items, options, class, error)) {
         return FALSE;
     }
     FOR_EACH_ITEM(items, item, "numa")
     {
-        if (!apply_numa(item->value, options, error)) {
+        if (!apply_numa(item->value, options, &numa, error)) {
             return FALSE;
         }
     }
@@ -180,6 +192,7 @@ gboolean setup_machine_object(const GArray *items, GError **error)
         }
     }
     if (!machine_create(class, options, error)) {
+        g_prefix_error(error, "-machine: ");
         return FALSE;
     }
     Machine *machine = machine_current();
@@ -187,9 +200,9 @@ gboolean setup_machine_object(const GArray *items, GError **error)
     machine->maxram_size = maxmem;
     machine->ram_slots = slots;
 
-    g_autoptr (GError)
-        limit = NULL;
-    if (!fd_limit_raise(slots + DESCRIPTORS_BESIDE_SLOTS, &limit)) {
+    g_autoptr(GError) limit = NULL;
+    /* With more slots than the machine has, machine_build() refuses. */
+    if (slots <= class->max_slots && !fd_limit_raise(slots + DESCRIPTORS_BESIDE_SLOTS, &limit)) {
         report_warning("-m slots=%" G_GUINT64_FORMAT ": %s", slots, limit->message);
     }
     return TRUE;

@@ -16,10 +16,31 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* One pattern a line; '#' begins a comment. */
+static gboolean enable_listed(const char *path, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        vm_error_set(error, "-trace events=%s: the file cannot be read: %s", path,
+                     access(path, R_OK) < 0 ? g_strerror(errno) : "it is not a plain file");
+        return FALSE;
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        g_strstrip(lines[i]);
+        if (lines[i][0] && lines[i][0] != '#' && !trace_enable_pattern(lines[i], TRUE)) {
+            vm_error_set(error, "-trace events=%s: no event matches '%s'; -trace help lists them",
+                         path, lines[i]);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static gboolean apply_trace(const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, "enable", NULL, error);
+    g_autoptr(json_object) options = options_parse(value, "enable", NULL, error);
     if (!options) {
         g_prefix_error(error, "-trace %s: ", value);
         return FALSE;
@@ -28,36 +49,24 @@ static gboolean apply_trace(const char *value, GError **error)
     g_autofree char *events = options_take(options, "events");
     g_autofree char *file = options_take(options, "file");
 
-    if (!options_check_empty(options, "-trace", "enable, events, file", error) ||
-        (file && !report_log_open(file, error))) {
+    if (!options_check_empty(options, "-trace", "enable, events, file", error)) {
+        return FALSE;
+    }
+    if (file && !report_log_open(file, error)) {
+        g_prefix_error(error, "-trace %s: ", value);
         return FALSE;
     }
     if (pattern && trace_enable_pattern(pattern, TRUE) == 0) {
-        vm_error_set(error, "-trace %s: no such event; -trace help lists them", pattern);
+        vm_error_set(error, "-trace %s: no event matches '%s'; -trace help lists them", value,
+                     pattern);
         return FALSE;
     }
-    if (events) {
-        g_autofree char *text = NULL;
-        if (!g_file_get_contents(events, &text, NULL, error)) {
-            g_prefix_error(error, "-trace events=%s: ", events);
-            return FALSE;
-        }
-        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-        for (guint i = 0; lines[i]; i++) {
-            g_strstrip(lines[i]);
-            if (lines[i][0] && lines[i][0] != '#' && !trace_enable_pattern(lines[i], TRUE)) {
-                vm_error_set(error, "-trace events=%s: no event matches '%s'", events, lines[i]);
-                return FALSE;
-            }
-        }
-    }
-    return TRUE;
+    return !events || enable_listed(events, error);
 }
 
 static gboolean apply_name(const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, "guest", NULL, error);
+    g_autoptr(json_object) options = options_parse(value, "guest", NULL, error);
     gboolean debug_threads = TRUE; /* threads always carry their names here */
     if (!options) {
         g_prefix_error(error, "-name %s: ", value);
@@ -68,6 +77,10 @@ static gboolean apply_name(const char *value, GError **error)
 
     if (!options_take_bool(options, "-name", "debug-threads", &debug_threads, error) ||
         !options_check_empty(options, "-name", "guest, process, debug-threads", error)) {
+        return FALSE;
+    }
+    if (process && !*process) {
+        vm_error_set(error, "-name %s: process= is empty, expected a name", value);
         return FALSE;
     }
     if (guest) {
@@ -81,8 +94,7 @@ static gboolean apply_name(const char *value, GError **error)
 
 static gboolean apply_run_with(const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
     gboolean exit_with_parent = FALSE;
     gboolean async_teardown = FALSE;
     pid_t parent = getppid();
@@ -109,8 +121,7 @@ static gboolean apply_run_with(const char *value, GError **error)
 
 static gboolean apply_add_fd(const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
     uint64_t fd = G_MAXUINT64;
     uint64_t set = G_MAXUINT64;
 
@@ -147,14 +158,13 @@ static gboolean apply_global(const char *value, GError **error)
     const char *dot = strchr(value, '.');
     const char *equals = strchr(value, '=');
 
-    if (dot && equals && dot < equals) {
+    if (dot && equals && value < dot && dot + 1 < equals) {
         g_autofree char *type = g_strndup(value, dot - value);
         g_autofree char *property = g_strndup(dot + 1, equals - dot - 1);
         vm_globals_add(type, property, equals + 1);
         return TRUE;
     }
-    g_autoptr (json_object)
-        options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
     if (!options) {
         g_prefix_error(error, "-global %s: ", value);
         return FALSE;
@@ -162,7 +172,7 @@ static gboolean apply_global(const char *value, GError **error)
     g_autofree char *driver = options_take(options, "driver");
     g_autofree char *property = options_take(options, "property");
     g_autofree char *text = options_take(options, "value");
-    if (!driver || !property || !text) {
+    if (!driver || !property || !text || !*driver || !*property) {
         vm_error_set(error,
                      "-global %s: needs TYPE.PROPERTY=VALUE or driver=,property=,value=", value);
         return FALSE;
@@ -176,7 +186,11 @@ static gboolean apply_global(const char *value, GError **error)
 
 static gboolean apply_log(const char *path, GError **error)
 {
-    return report_log_open(path, error);
+    if (!report_log_open(path, error)) {
+        g_prefix_error(error, "-D %s: ", path);
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean apply_uuid(const char *text, GError **error)

@@ -36,8 +36,7 @@ static gboolean make_chardevs(GError **error)
 
 static gboolean make_monitor(const char *value, GError **error)
 {
-    g_autoptr (json_object)
-        options = options_parse(value, "chardev", NULL, error);
+    g_autoptr(json_object) options = options_parse(value, "chardev", NULL, error);
     gboolean pretty = FALSE;
     if (!options) {
         g_prefix_error(error, "-mon %s: ", value);
@@ -52,16 +51,20 @@ static gboolean make_monitor(const char *value, GError **error)
         return FALSE;
     }
     if (g_strcmp0(mode, "control")) {
-        vm_error_set(error, "-mon %s: mode=%s is not there yet; use mode=control (QMP)", value,
+        vm_error_set(error, "-mon %s: mode=%s is not supported; use mode=control (QMP)", value,
                      mode ? mode : "readline");
         return FALSE;
     }
     Chardev *chardev = id ? chardev_find(id) : NULL;
     if (!chardev) {
-        vm_error_set(error, "-mon %s: no chardev with id '%s'", value, id ? id : "");
+        vm_error_set(error, "-mon %s: there is no -chardev with id '%s'", value, id ? id : "");
         return FALSE;
     }
-    return monitor_qmp_new(chardev, pretty, error);
+    if (!monitor_qmp_new(chardev, pretty, error)) {
+        g_prefix_error(error, "-mon %s: ", value);
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean make_qmp(const GArray *items, const char *option, gboolean pretty, GError **error)
@@ -83,15 +86,18 @@ static gboolean make_qmp(const GArray *items, const char *option, gboolean prett
     return TRUE;
 }
 
+/* Monitors come before the machine, so that one that cannot be is found early. */
 static gboolean make_objects(gboolean monitors, GError **error)
 {
     const GArray *entries = setup_group("object");
 
     for (guint i = 0; i < entries->len; i++) {
-        const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
-        if ((g_strcmp0(options_get(entry->options, "qom-type"), "monitor-qmp") == 0) != monitors) {
+        SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
+        if (entry->made ||
+            (monitors && g_strcmp0(options_get(entry->options, "qom-type"), "monitor-qmp") != 0)) {
             continue;
         }
+        entry->made = TRUE;
         if (!vm_object_create(entry->options, error)) {
             g_prefix_error(error, "-object %s: ", entry->text);
             return FALSE;
@@ -144,15 +150,47 @@ static gboolean make_devices(GError **error)
 
 /* --- the whole --- */
 
+static gboolean open_qtest(const GArray *items, GError **error)
+{
+    const char *value = command_line_last(items, "qtest");
+
+    return !value || qtest_open(value, command_line_last(items, "qtest-log"), error);
+}
+
+static void find_terminal(VmObject *chardev, gpointer opaque)
+{
+    const char **id = opaque;
+
+    if (!strcmp(CHARDEV_GET_CLASS(chardev)->backend, "stdio")) {
+        *id = chardev->id;
+    }
+}
+
+/* A daemon has no standard input and output that a chardev could use. */
+static gboolean check_background(const GArray *items, GError **error)
+{
+    const char *id = NULL;
+
+    if (!command_line_has(items, "daemonize")) {
+        return TRUE;
+    }
+    vm_object_foreach_child(vm_object_container("chardevs"), find_terminal, &id);
+    if (id) {
+        vm_error_set(error,
+                     "-daemonize: chardev '%s' uses stdio, which ends with the terminal; "
+                     "use a socket",
+                     id);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean setup_machine(const GArray *items, GError **error)
 {
-    const char *qtest = command_line_last(items, "qtest");
-
-    return setup_process(items, error) &&
-           (!qtest || qtest_open(qtest, command_line_last(items, "qtest-log"), error)) &&
-           setup_groups(items, error) && make_chardevs(error) &&
-           setup_each(items, "mon", make_monitor, error) && make_qmp(items, "qmp", FALSE, error) &&
-           make_qmp(items, "qmp-pretty", TRUE, error) && make_objects(TRUE, error) &&
+    return setup_process(items, error) && open_qtest(items, error) && setup_groups(items, error) &&
+           make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
+           make_qmp(items, "qmp", FALSE, error) && make_qmp(items, "qmp-pretty", TRUE, error) &&
+           make_objects(TRUE, error) && check_background(items, error) &&
            setup_machine_object(items, error) && make_objects(FALSE, error) &&
            machine_build(error) && make_devices(error);
 }

@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define HOST_PAGE 4096 /* of x86 */
+
 static Machine *current;
 
 static const VmField machine_fields[] = {
@@ -148,6 +150,10 @@ static gboolean find_backend(Machine *machine, GError **error)
     const char *id = machine->memory_backend_id;
     VmObject *object = vm_object_find("objects", id);
 
+    if (!*id) {
+        vm_error_set(error, "-machine memory-backend=: it is empty, expected the id of an -object");
+        return FALSE;
+    }
     if (!object || !g_type_is_a(G_OBJECT_TYPE(object), TYPE_HOST_MEMORY)) {
         vm_error_set(error,
                      "memory-backend '%s': there is no such memory backend; define it with "
@@ -183,7 +189,7 @@ static gboolean make_backend(Machine *machine, GError **error)
     ram = host_memory_new_default(class->default_ram_id, machine->ram_size, machine->mem_merge,
                                   machine->dump_guest_core, error);
     if (!ram) {
-        g_prefix_error(error, "-m: ");
+        g_prefix_error(error, "-m size=%" PRIu64 ": ", machine->ram_size);
         return FALSE;
     }
     machine->ram = ram;
@@ -215,8 +221,14 @@ static gboolean check_slots(Machine *machine, GError **error)
         machine->maxram_size = machine->ram_size;
     }
     if (machine->maxram_size < machine->ram_size) {
-        vm_error_set(error, "-m maxmem=%" PRIu64 " is less than size=%" PRIu64,
-                     machine->maxram_size, machine->ram_size);
+        g_autofree char *most = size_format(machine->maxram_size);
+        g_autofree char *now = size_format(machine->ram_size);
+        vm_error_set(error, "-m maxmem= (%s) is less than size= (%s)", most, now);
+        return FALSE;
+    }
+    if (machine->maxram_size % HOST_PAGE != 0) {
+        vm_error_set(error, "-m maxmem=%" PRIu64 " is not a multiple of the page size, %d",
+                     machine->maxram_size, HOST_PAGE);
         return FALSE;
     }
     if (machine->maxram_size > machine->ram_size && machine->ram_slots == 0) {

@@ -121,7 +121,9 @@ static gboolean place_hotplug_area(Machine *machine, GError **error)
     uint64_t base, size;
 
     if (machine->maxram_size > PC_ADDRESS_LIMIT / 2) {
-        vm_error_set(error, "-m: %" PRIu64 " bytes are more than the machine can address, %" PRIu64,
+        vm_error_set(error,
+                     "-m size= or maxmem=: %" PRIu64
+                     " bytes are more than the machine can address, %" PRIu64,
                      machine->maxram_size, PC_ADDRESS_LIMIT / 2);
         return FALSE;
     }
