@@ -26,7 +26,7 @@ static GType find_creatable(const char *driver, GError **error)
         return 0;
     }
     if (G_TYPE_IS_ABSTRACT(type)) {
-        vm_error_set(error, "device type '%s' is abstract: use one of the types made from it",
+        vm_error_set(error, "device type '%s' is abstract; '-device help' lists those made from it",
                      driver);
         return 0;
     }

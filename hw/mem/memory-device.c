@@ -5,6 +5,7 @@
 #include "hw/mem/address-allocator.h"
 #include "hw/mem/slot-allocator.h"
 #include "util/error.h"
+#include "util/size.h"
 
 #include <inttypes.h>
 
@@ -154,10 +155,11 @@ static gboolean take_address(const char *name, uint64_t *address, uint64_t size,
                              GError **error)
 {
     if (size > area.maximum - area.total) {
-        vm_error_set(error,
-                     "%s: 0x%" PRIx64 " bytes do not fit, 0x%" PRIx64 " of 0x%" PRIx64
-                     " are left up to '-m maxmem='",
-                     name, size, area.maximum - area.total, area.maximum);
+        g_autofree char *wanted = size_format(size);
+        g_autofree char *left = size_format(area.maximum - area.total);
+        g_autofree char *most = size_format(area.maximum);
+        vm_error_set(error, "%s: %s do not fit, %s of %s are left up to '-m maxmem='", name, wanted,
+                     left, most);
         return FALSE;
     }
     if (*address != 0) {

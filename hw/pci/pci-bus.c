@@ -227,7 +227,7 @@ static gboolean find_address(PciBus *bus, PciDevice *device, uint8_t *devfn, GEr
 {
     PciDevice *owner;
 
-    if (!device->address || !device->address[0]) {
+    if (!device->address) {
         return find_free_slot(bus, device, devfn, error);
     }
     if (!pci_address_parse(device->address, devfn, error)) {

@@ -278,6 +278,7 @@ static int take_socket(VhostUserPci *device, GError **error)
         .user = name_of(device),
     };
     if (!chardev_attach(device->chardev, &device->frontend, error)) {
+        g_prefix_error(error, "device '%s': ", name_of(device));
         return -1;
     }
     socket = chardev_steal_socket(device->chardev, error);
