@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROW_MILLISECONDS 700
+#define ROW_MILLISECONDS 10000
 
 static char *directory;
 

@@ -15,7 +15,7 @@ typedef struct BadOption {
 
 typedef struct BadOptionGroup {
     const char *name;
-    const char *before; /* arguments in front of each row's */
+    const char *before;    /* arguments in front of each row's */
     const BadOption *rows; /* up to one with NULL */
 } BadOptionGroup;
 
