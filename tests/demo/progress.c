@@ -33,7 +33,7 @@ void progress_update(guint done, const char *note)
     gint64 now = g_get_monotonic_time();
     guint full = step.total ? MIN(done, step.total) * BAR_WIDTH / step.total : 0;
 
-    if (!on_terminal() || (now - step.drawn < REDRAW_MICROSECONDS && done < step.total)) {
+    if (!on_terminal() || (now - step.drawn < REDRAW_MICROSECONDS && done != step.total)) {
         return;
     }
     step.drawn = now;
