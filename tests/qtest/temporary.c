@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,9 +40,16 @@ static void empty(int parent, const char *name)
 
 void temporary_remove(void)
 {
+    char gone[sizeof(directory) + 1];
+
     if (directory[0] && owner == getpid()) { /* not in a child that was forked */
-        empty(AT_FDCWD, directory);
-        rmdir(directory);
+        /* Under another name first: other threads may still be making files in it. */
+        strcpy(gone, directory);
+        strcat(gone, "-");
+        if (rename(directory, gone) == 0) {
+            empty(AT_FDCWD, gone);
+            rmdir(gone);
+        }
     }
 }
 
