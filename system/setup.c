@@ -44,8 +44,8 @@ static gboolean make_monitor(const char *value, GError **error)
     }
     g_autofree char *id = options_take(options, "chardev");
     g_autofree char *mode = options_take(options, "mode");
-    g_autofree char *name = options_take(options, "id"); /* a name that nothing refers to */
 
+    g_free(options_take(options, "id")); /* a name that nothing refers to */
     if (!options_take_bool(options, "-mon", "pretty", &pretty, error) ||
         !options_check_empty(options, "-mon", "chardev, mode, pretty", error)) {
         return FALSE;

@@ -411,7 +411,7 @@ static void parse_options(int argc, char **argv)
         {"backend", 0, 0, G_OPTION_ARG_STRING, &wanted.backend,
          "the storage daemon (default: qemu-storage-daemon)", "PATH"},
         {"vmm", 0, 0, G_OPTION_ARG_STRING, &wanted.vmm, "the emulator to start", "PATH"},
-        {NULL},
+        {.long_name = NULL},
     };
     GOptionContext *context = g_option_context_new("- hot-add memory behind a vhost-user disk");
 
