@@ -63,8 +63,7 @@ static gboolean posts_dispatch(GSource *source G_GNUC_UNUSED, GSourceFunc callba
 {
     /* What is posted from now on goes to the next turn, so that posts cannot starve the watches. */
     pthread_mutex_lock(&post_lock);
-    g_autoptr (GArray)
-        batch = posts;
+    g_autoptr(GArray) batch = posts;
     posts = NULL;
     g_atomic_int_set(&posted, 0);
     pthread_mutex_unlock(&post_lock);

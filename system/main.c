@@ -143,8 +143,7 @@ static gboolean run(const GArray *items, GError **error)
         }
     }
     catch_signals();
-    gboolean good =
-        setup_machine(items, error) && tell_parent(error) && setup_start(items, error);
+    gboolean good = setup_machine(items, error) && tell_parent(error) && setup_start(items, error);
     if (good) {
         main_loop_run();
     }
@@ -158,10 +157,8 @@ static gboolean run(const GArray *items, GError **error)
 
 int main(int argc, char **argv)
 {
-    g_autoptr (GError)
-        error = NULL;
-    g_autoptr (GArray)
-        items = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) items = NULL;
     int status;
 
     /* Threads here allocate little: arenas of their own would only cost memory. */

@@ -108,8 +108,7 @@ static void parse_word(JsonReader *reader, json_object **value, GError **error)
 static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean *ended,
                   json_object **value, GError **error)
 {
-    g_autoptr (GError)
-        wrong = NULL;
+    g_autoptr(GError) wrong = NULL;
     gsize used;
     JsonScanResult result =
         json_scanner_scan(&reader->scanner, bytes, MIN(length, SLICE_SIZE), &used, &wrong);
@@ -199,8 +198,7 @@ static void take_single(json_object *value, GError *error, gpointer opaque)
 
 json_object *json_parse(const char *text, GError **error)
 {
-    g_autoptr (JsonReader)
-        reader = json_reader_new();
+    g_autoptr(JsonReader) reader = json_reader_new();
     Single single = {0};
 
     json_reader_feed(reader, text, strlen(text), take_single, &single);

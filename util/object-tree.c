@@ -216,8 +216,7 @@ static guint find_partial(const char *path, VmObject **found, GString *paths)
 
 VmObject *vm_object_resolve(const char *path, GError **error)
 {
-    g_autoptr (GString)
-        paths = g_string_new(NULL);
+    g_autoptr(GString) paths = g_string_new(NULL);
     VmObject *found = NULL;
     guint count = 0;
 

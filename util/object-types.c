@@ -58,8 +58,7 @@ static int compare_types(gconstpointer a, gconstpointer b)
 
 void vm_types_foreach(void (*visit)(GType type, gpointer opaque), gpointer opaque)
 {
-    g_autoptr (GArray)
-        types = g_array_new(FALSE, FALSE, sizeof(GType));
+    g_autoptr(GArray) types = g_array_new(FALSE, FALSE, sizeof(GType));
 
     register_types();
     for (guint i = 0; i < getters->len; i++) {

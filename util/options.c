@@ -10,8 +10,7 @@
 /* Reads up to a single comma, which it steps over; ",," is one comma of the value. */
 static char *read_value(const char **text)
 {
-    g_autoptr (GString)
-        value = g_string_new(NULL);
+    g_autoptr(GString) value = g_string_new(NULL);
     const char *at = *text;
 
     for (; *at; at++) {
@@ -79,8 +78,7 @@ static gboolean parse_item(const char **text, const char *implied_key, json_obje
 
 static json_object *parse_json(const char *text, GError **error)
 {
-    g_autoptr (json_object)
-        options = json_parse(text, error);
+    g_autoptr(json_object) options = json_parse(text, error);
 
     if (options && !json_object_is_type(options, json_type_object)) {
         vm_error_set(error, "'%s': expected a JSON object", text);
@@ -102,8 +100,7 @@ json_object *options_parse(const char *text, const char *implied_key, const char
     if (*text == '{') {
         return parse_json(text, error);
     }
-    g_autoptr (json_object)
-        options = json_object_new_object();
+    g_autoptr(json_object) options = json_object_new_object();
     while (*text) {
         if (!parse_item(&text, text == whole ? implied_key : NULL, options, list_keys, error)) {
             g_prefix_error(error, "'%s': ", whole);

@@ -36,8 +36,7 @@ static GPtrArray *events_sorted(void)
 
 void trace_print(const TraceEvent *event, const char *format, ...)
 {
-    g_autoptr (GDateTime)
-        now = g_date_time_new_now_utc();
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *seconds = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
     va_list arguments;
 
@@ -49,8 +48,7 @@ void trace_print(const TraceEvent *event, const char *format, ...)
 
 guint trace_enable_pattern(const char *pattern, gboolean enabled)
 {
-    g_autoptr (GPatternSpec)
-        glob = g_pattern_spec_new(pattern);
+    g_autoptr(GPatternSpec) glob = g_pattern_spec_new(pattern);
     GPtrArray *events = events_sorted();
     guint matched = 0;
 

@@ -58,10 +58,8 @@ typedef struct Range {
 
 static void test_model(void)
 {
-    g_autoptr (AddressAllocator)
-        allocator = address_allocator_new(BASE, AREA);
-    g_autoptr (GArray)
-        held = g_array_new(FALSE, FALSE, sizeof(Range));
+    g_autoptr(AddressAllocator) allocator = address_allocator_new(BASE, AREA);
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(Range));
 
     memset(taken, 0, sizeof(taken));
     for (guint step = 0; step < 20000; step++) {
@@ -99,10 +97,8 @@ static void test_model(void)
 
 static void test_limits(void)
 {
-    g_autoptr (AddressAllocator)
-        top = address_allocator_new(UINT64_MAX - 0xfff, 0xfff);
-    g_autoptr (AddressAllocator)
-        empty = address_allocator_new(0x1000, 0);
+    g_autoptr(AddressAllocator) top = address_allocator_new(UINT64_MAX - 0xfff, 0xfff);
+    g_autoptr(AddressAllocator) empty = address_allocator_new(0x1000, 0);
     uint64_t address;
 
     g_assert_false(address_allocator_take_lowest(empty, 1, 1, &address));
@@ -121,8 +117,7 @@ static void test_limits(void)
 static void test_fragmented(void)
 {
     enum { COUNT = 32000 };
-    g_autoptr (AddressAllocator)
-        allocator = address_allocator_new(0, UINT64_C(16) * COUNT + 64);
+    g_autoptr(AddressAllocator) allocator = address_allocator_new(0, UINT64_C(16) * COUNT + 64);
     uint64_t address;
     gint64 start;
 

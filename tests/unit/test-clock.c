@@ -26,12 +26,9 @@ static void free_self(gpointer opaque)
 static void test_order(void)
 {
     gint64 start = clock_now();
-    g_autoptr (ClockTimer)
-        late = clock_timer_new(note, "late");
-    g_autoptr (ClockTimer)
-        early = clock_timer_new(note, "early");
-    g_autoptr (ClockTimer)
-        tie = clock_timer_new(note, "tie");
+    g_autoptr(ClockTimer) late = clock_timer_new(note, "late");
+    g_autoptr(ClockTimer) early = clock_timer_new(note, "early");
+    g_autoptr(ClockTimer) tie = clock_timer_new(note, "tie");
 
     g_assert_cmpint(start, ==, 0);
     g_assert_cmpint(clock_next_deadline(), ==, -1);

@@ -7,8 +7,7 @@
 static GArray *parse(const char *text, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, "|", -1);
-    g_autoptr (GPtrArray)
-        keep = g_ptr_array_new();
+    g_autoptr(GPtrArray) keep = g_ptr_array_new();
 
     for (guint i = 0; words[i]; i++) {
         /* Values are borrowed from argv: intern them so that they outlive it. */
@@ -19,10 +18,8 @@ static GArray *parse(const char *text, GError **error)
 
 static void test_order(void)
 {
-    g_autoptr (GError)
-        error = NULL;
-    g_autoptr (GArray)
-        items = parse("x|-m|256|--M|pc|-S|-M|none|--nographic", &error);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) items = parse("x|-m|256|--M|pc|-S|-M|none|--nographic", &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(items->len, ==, 5);
@@ -55,10 +52,8 @@ static void test_refusals(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr (GError)
-            error = NULL;
-        g_autoptr (GArray)
-            items = parse(rows[i].words, &error);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GArray) items = parse(rows[i].words, &error);
         g_assert_null(items);
         g_assert_error(error, VM_ERROR, VM_ERROR_GENERIC);
         if (!strstr(error->message, rows[i].message)) {
@@ -69,11 +64,9 @@ static void test_refusals(void)
 
 static void test_nothing_asked(void)
 {
-    g_autoptr (GError)
-        error = NULL;
-    g_autoptr (GArray)
-        items =
-            parse("x|-monitor|none|-audio|driver=none|-sandbox|off|-vga|none|-net|none", &error);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) items =
+        parse("x|-monitor|none|-audio|driver=none|-sandbox|off|-vga|none|-net|none", &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(items->len, ==, 5);

@@ -14,8 +14,7 @@ static gboolean is_open(int fd)
 static void test_limit(void)
 {
     struct rlimit limit, lowered;
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     getrlimit(RLIMIT_NOFILE, &limit);
     lowered = (struct rlimit){64, limit.rlim_max};
@@ -47,8 +46,7 @@ static void test_events(void)
 
 static void test_names(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     int first = event_fd_new(NULL), second = event_fd_new(NULL);
     g_autofree char *number = g_strdup_printf("%d", second);
 
@@ -75,8 +73,7 @@ static void note_set(gint64 set_id, GArray *entries, gpointer opaque)
 
 static void check_sets(const char *expected)
 {
-    g_autoptr (GString)
-        list = g_string_new(NULL);
+    g_autoptr(GString) list = g_string_new(NULL);
 
     fd_set_foreach(note_set, list);
     g_assert_cmpstr(list->str, ==, expected);
@@ -84,8 +81,7 @@ static void check_sets(const char *expected)
 
 static void test_sets(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     gint64 automatic = -1, two = 2, next = -1;
     int reader = open("/dev/null", O_RDONLY), writer = open("/dev/null", O_WRONLY);
     int both = open("/dev/null", O_RDWR);

@@ -28,8 +28,7 @@ static void note(json_object *value, GError *error, gpointer opaque)
 /* Feeds @text in pieces of @piece bytes and compares what came out. */
 static void check(const char *text, gsize length, gsize piece, const char *expected)
 {
-    g_autoptr (JsonReader)
-        reader = json_reader_new();
+    g_autoptr(JsonReader) reader = json_reader_new();
     Seen seen = {g_string_new(NULL), NULL};
 
     for (gsize at = 0; at < length; at += piece) {
@@ -118,8 +117,7 @@ static void test_nul(void)
 static void test_depth(void)
 {
     for (guint depth = 1023; depth <= 1026; depth++) {
-        g_autoptr (GString)
-            text = g_string_new(NULL);
+        g_autoptr(GString) text = g_string_new(NULL);
         for (guint i = 0; i < depth; i++) {
             g_string_append(text, i % 2 ? "{\"a\":" : "[");
         }
@@ -127,10 +125,8 @@ static void test_depth(void)
         for (guint i = depth; i > 0; i--) {
             g_string_append_c(text, i % 2 ? ']' : '}');
         }
-        g_autoptr (GError)
-            error = NULL;
-        g_autoptr (json_object)
-            value = json_parse(text->str, &error);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_object) value = json_parse(text->str, &error);
         g_assert_true((value != NULL) == (depth <= 1024));
         g_assert_true(value || strstr(error->message, "1024"));
     }
@@ -139,8 +135,7 @@ static void test_depth(void)
 /* A value that is too large is dropped as it comes, and the next line is read. */
 static void test_size(void)
 {
-    g_autoptr (JsonReader)
-        reader = json_reader_new();
+    g_autoptr(JsonReader) reader = json_reader_new();
     g_autofree char *block = g_malloc(1 << 20);
     Seen seen = {g_string_new(NULL), NULL};
 
@@ -158,10 +153,8 @@ static void test_size(void)
 
 static void test_parts(void)
 {
-    g_autoptr (GString)
-        text = g_string_new("[0");
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GString) text = g_string_new("[0");
+    g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < 300000; i++) {
         g_string_append(text, ",0");
@@ -175,8 +168,7 @@ static void test_parts(void)
 static void test_noise(void)
 {
     static const char alphabet[] = "{}[]\",:\\u0123eE+-. \n\tantrufls'/*\xc3\xa4\xff";
-    g_autoptr (JsonReader)
-        reader = json_reader_new();
+    g_autoptr(JsonReader) reader = json_reader_new();
     Seen seen = {g_string_new(NULL), NULL};
 
     for (guint i = 0; i < 200000; i++) {
@@ -194,13 +186,11 @@ static void test_parse(void)
 {
     static const char *const bad[] = {"",     " ",      "{",    "\"a",     "1 2",
                                       "{} x", "{}\n{}", "null", "{}\n\n]", "[1"};
-    g_autoptr (json_object)
-        number = json_parse(" 12 ", NULL);
+    g_autoptr(json_object) number = json_parse(" 12 ", NULL);
 
     g_assert_cmpint(json_object_get_int(number), ==, 12);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
         g_assert_null(json_parse(bad[i], &error));
         g_assert_nonnull(error);
     }
@@ -208,8 +198,7 @@ static void test_parse(void)
 
 static void test_double_name(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     g_assert_null(json_parse("{\"driver\":\"a\",\"driver\":\"b\"}", &error));
     g_assert_nonnull(strstr(error->message, "'driver' is given twice"));

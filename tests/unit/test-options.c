@@ -29,8 +29,8 @@ static void test_good(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         GError *error = NULL;
-        g_autoptr (json_object)
-            options = options_parse(rows[i].text, rows[i].implied, list_keys, &error);
+        g_autoptr(json_object) options =
+            options_parse(rows[i].text, rows[i].implied, list_keys, &error);
         g_assert_no_error(error);
         g_assert_cmpstr(json_object_to_json_string_ext(options, JSON_C_TO_STRING_PLAIN |
                                                                     JSON_C_TO_STRING_NOSLASHESCAPE),
@@ -45,8 +45,7 @@ static void test_bad(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
         g_assert_null(options_parse(bad[i], NULL, NULL, &error));
         g_assert_nonnull(error);
     }
@@ -54,11 +53,10 @@ static void test_bad(void)
 
 static void test_take(void)
 {
-    g_autoptr (json_object)
-        options = options_parse("id=d,size=1.5G,count=7,flag=off,big=99", NULL, NULL, NULL);
+    g_autoptr(json_object) options =
+        options_parse("id=d,size=1.5G,count=7,flag=off,big=99", NULL, NULL, NULL);
     g_autofree char *id = options_take(options, "id");
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     gboolean flag = TRUE;
     uint64_t count = 0, size = 0;
 

@@ -23,8 +23,7 @@ static int memory_file(uint64_t size, gboolean sealed)
 
 static void test_shared_file(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     int fd = memory_file(4 * PAGE, TRUE);
     int other = dup(fd);
     char *view = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
@@ -50,10 +49,8 @@ static void test_shared_file(void)
 
 static void test_anonymous(void)
 {
-    g_autoptr (GError)
-        error = NULL;
-    g_autoptr (RamBlock)
-        block = ram_block_new("m0", -1, 0, 5 * PAGE, 0, 0, FALSE, FALSE, &error);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(RamBlock) block = ram_block_new("m0", -1, 0, 5 * PAGE, 0, 0, FALSE, FALSE, &error);
 
     g_assert_no_error(error);
     g_assert_false(block->may_shrink);
@@ -63,16 +60,15 @@ static void test_anonymous(void)
 
 static void test_unsealed(void)
 {
-    g_autoptr (RamBlock)
-        block = ram_block_new("m0", memory_file(PAGE, FALSE), 0, PAGE, PAGE, 0, TRUE, FALSE, NULL);
+    g_autoptr(RamBlock) block =
+        ram_block_new("m0", memory_file(PAGE, FALSE), 0, PAGE, PAGE, 0, TRUE, FALSE, NULL);
 
     g_assert_true(block->may_shrink);
 }
 
 static void check_refused(uint64_t offset, uint64_t size, uint64_t alignment, const char *text)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
     int fd = memory_file(PAGE, TRUE);
 
     g_assert_null(ram_block_new("m7", fd, offset, size, PAGE, alignment, TRUE, FALSE, &error));

@@ -115,8 +115,7 @@ static void test_requests(void)
 
 static void test_after_shutdown(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     g_assert_false(run_state_start(&error));
     g_assert_nonnull(error);

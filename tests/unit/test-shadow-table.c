@@ -186,8 +186,7 @@ static void assert_difference(const GArray *from, const GArray *other, const GAr
 
 static void check_pair(const GArray *old, const GArray *new)
 {
-    g_autoptr (GArray)
-        backend = g_array_new(FALSE, FALSE, sizeof(ShadowRegion));
+    g_autoptr(GArray) backend = g_array_new(FALSE, FALSE, sizeof(ShadowRegion));
     ShadowDiff diff;
 
     shadow_diff_init(&diff);
@@ -245,14 +244,11 @@ static void test_random(void)
 {
     const char *rounds_text = g_getenv("HOTSLOT_TEST_ROUNDS");
     guint rounds = rounds_text ? strtoul(rounds_text, NULL, 0) : 100000;
-    g_autoptr (GRand)
-        random = g_rand_new_with_seed((guint32)seed);
+    g_autoptr(GRand) random = g_rand_new_with_seed((guint32)seed);
 
     for (guint round = 0; round < rounds; round++) {
-        g_autoptr (GArray)
-            old = random_table(random);
-        g_autoptr (GArray)
-            new = round % 8 == 0 ? random_table(random) : changed_copy(old, random);
+        g_autoptr(GArray) old = random_table(random);
+        g_autoptr(GArray) new = round % 8 == 0 ? random_table(random) : changed_copy(old, random);
 
         g_assert_true(shadow_regions_valid((ShadowRegion *)old->data, old->len));
         g_assert_true(shadow_regions_valid((ShadowRegion *)new->data, new->len));
@@ -268,10 +264,8 @@ static void test_large(void)
     const guint count = 32000;
     ShadowTable table;
     ShadowDiff diff;
-    g_autoptr (GArray)
-        shuffled = g_array_new(FALSE, FALSE, sizeof(ShadowRegion));
-    g_autoptr (GRand)
-        random = g_rand_new_with_seed((guint32)seed);
+    g_autoptr(GArray) shuffled = g_array_new(FALSE, FALSE, sizeof(ShadowRegion));
+    g_autoptr(GRand) random = g_rand_new_with_seed((guint32)seed);
 
     for (guint i = 0; i < count; i++) {
         ShadowRegion region = region_at((uint64_t)i * PAGE, PAGE);

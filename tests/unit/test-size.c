@@ -60,8 +60,7 @@ static void test_bad_sizes(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
         g_autofree char *quoted = g_strdup_printf("'%s'", bad[i]);
         uint64_t bytes = 42;
         g_assert_false(size_parse(bad[i], 'B', &bytes, &error));
@@ -81,8 +80,7 @@ static void test_numbers(void)
     g_assert_true(number_parse("007", 2, 9, &value, NULL));
     g_assert_cmpuint(value, ==, 7);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr (GError)
-            error = NULL;
+        g_autoptr(GError) error = NULL;
         g_assert_false(number_parse(bad[i], 2, 9, &value, &error));
         g_assert_nonnull(strstr(error->message, bad[i]));
     }

@@ -6,8 +6,7 @@ static void test_order(void)
     static const uint32_t counts[] = {1, 2, 63, 64, 65, 4095, 4096, 4097, 32000};
 
     for (guint i = 0; i < G_N_ELEMENTS(counts); i++) {
-        g_autoptr (SlotAllocator)
-            allocator = slot_allocator_new(counts[i]);
+        g_autoptr(SlotAllocator) allocator = slot_allocator_new(counts[i]);
         uint32_t slot;
 
         for (uint32_t expected = 0; expected < counts[i]; expected++) {
@@ -24,10 +23,8 @@ static void test_order(void)
 
 static void test_limits(void)
 {
-    g_autoptr (SlotAllocator)
-        none = slot_allocator_new(0);
-    g_autoptr (SlotAllocator)
-        three = slot_allocator_new(3);
+    g_autoptr(SlotAllocator) none = slot_allocator_new(0);
+    g_autoptr(SlotAllocator) three = slot_allocator_new(3);
     uint32_t slot;
 
     g_assert_false(slot_allocator_take_lowest(none, &slot));
@@ -41,8 +38,7 @@ static void test_limits(void)
 static void test_model(void)
 {
     enum { COUNT = 700, STEPS = 100000 };
-    g_autoptr (SlotAllocator)
-        allocator = slot_allocator_new(COUNT);
+    g_autoptr(SlotAllocator) allocator = slot_allocator_new(COUNT);
     gboolean taken[COUNT] = {FALSE};
 
     for (guint step = 0; step < STEPS; step++) {

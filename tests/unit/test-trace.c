@@ -24,8 +24,7 @@ static void collect(TraceEvent *event, gpointer opaque)
 
 static void test_patterns(void)
 {
-    g_autoptr (GString)
-        list = g_string_new(NULL);
+    g_autoptr(GString) list = g_string_new(NULL);
 
     g_assert_cmpuint(trace_enable_pattern("no_such_*", TRUE), ==, 0);
     g_assert_cmpuint(trace_enable_pattern("test_al?ha", TRUE), ==, 1);
@@ -55,8 +54,7 @@ static void test_output(void)
 
 static void test_bad_log(void)
 {
-    g_autoptr (GError)
-        error = NULL;
+    g_autoptr(GError) error = NULL;
 
     g_assert_false(report_log_open("/nonexistent/log", &error));
     g_assert_nonnull(strstr(error->message, "/nonexistent/log"));
