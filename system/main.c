@@ -146,6 +146,10 @@ static gboolean run(const GArray *items, GError **error)
     gboolean good = setup_machine(items, error) && tell_parent(error) && setup_start(items, error);
     if (good) {
         main_loop_run();
+    } else if (main_loop_is_quitting()) {
+        /* A signal came first, and what it interrupted is no error. */
+        g_clear_error(error);
+        good = TRUE;
     }
     setup_clear();
     if (pidfile_fd >= 0) {
