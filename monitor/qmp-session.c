@@ -269,6 +269,13 @@ static void session_execute(QmpSession *session, QmpRequest *request)
     session->executing = outer;
 }
 
+/* TRUE if session_run() would do something, as far as one can tell without it. */
+static gboolean session_has_work(QmpSession *session)
+{
+    return !g_queue_is_empty(&session->waiting) || !g_queue_is_empty(&session->arrived) ||
+           session->ended || session->output.failed || qmp_output_pending(&session->output) > 0;
+}
+
 void qmp_request_answer(QmpRequest *request, json_object *result, GError *error)
 {
     QmpSession *session = request->session;
@@ -276,7 +283,7 @@ void qmp_request_answer(QmpRequest *request, json_object *result, GError *error)
     if (session) {
         session_respond(session, request, result, error);
         session->running = NULL;
-        if (!session->executing && !session->resume_source) {
+        if (!session->executing && !session->resume_source && session_has_work(session)) {
             session->resume_source =
                 g_idle_add_full(G_PRIORITY_DEFAULT, session_resume, session, NULL);
         }

@@ -87,6 +87,7 @@ void main_loop_init(void)
     GSource *source = g_source_new(&posts_functions, sizeof(GSource));
 
     g_source_set_static_name(source, "main_loop_post");
+    g_source_set_can_recurse(source, TRUE); /* see main_loop_watch() */
     g_source_attach(source, NULL);
     g_source_unref(source);
     g_main_context_set_poll_func(NULL, poll_unlocked);
@@ -133,5 +134,16 @@ void main_loop_post(void (*function)(gpointer opaque), gpointer opaque)
 
 guint main_loop_watch(int fd, GIOCondition condition, GUnixFDSourceFunc function, gpointer opaque)
 {
-    return g_unix_fd_add(fd, condition, function, opaque);
+    GSource *source = g_unix_fd_source_new(fd, condition);
+    guint id;
+
+    g_source_set_callback(source, G_SOURCE_FUNC(function), opaque, NULL);
+    /*
+     * No loop runs inside a callback, so none recurses.  Said so, GLib does not take the descriptor
+     * out of the poll and back around each call, which would wake up the loop twice each time.
+     */
+    g_source_set_can_recurse(source, TRUE);
+    id = g_source_attach(source, NULL);
+    g_source_unref(source);
+    return id;
 }
