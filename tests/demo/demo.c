@@ -5,8 +5,8 @@
  * writes through a buffer in every one of them.
  */
 #include "progress.h"
-#include "storage-daemon.h"
 
+#include "qtest/storage-daemon.h"
 #include "qtest/virtio-blk.h"
 
 #include <fcntl.h>

@@ -24,10 +24,12 @@ static char *machine_arguments(Rig *rig, const RigOptions *options)
                            RIG_RAM >> 20, slots,
                            (RIG_RAM + (slots + 1) * (RIG_DIMM + (1 << 20))) >> 20, RIG_RAM >> 20);
     for (guint i = 0; i < rig->devices; i++) {
-        g_string_append_printf(line,
-                               " -chardev socket,id=s%u,path=%s"
-                               " -device vhost-user-blk-pci,id=b%u,chardev=s%u,addr=0x%x",
-                               i, backend_path(rig_backend(rig, i)), i, i, RIG_DISK_SLOT + i);
+        g_string_append_printf(
+            line,
+            " -chardev socket,id=s%u,path=%s"
+            " -device vhost-user-blk-pci,id=b%u,chardev=s%u,addr=0x%x",
+            i, options->sockets ? options->sockets[i] : backend_path(rig_backend(rig, i)), i, i,
+            RIG_DISK_SLOT + i);
     }
     if (options->arguments) {
         g_string_append_printf(line, " %s", options->arguments);
@@ -45,7 +47,7 @@ static Rig *rig_new(const BackendConfig *config, const RigOptions *options)
     rig->backends = g_ptr_array_new_with_free_func((GDestroyNotify)backend_free);
     rig->drivers = g_ptr_array_new_with_free_func((GDestroyNotify)virt_device_free);
     rig->disks = g_ptr_array_new_with_free_func((GDestroyNotify)blk_disk_free);
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->devices && !options->sockets; i++) {
         BackendConfig own = config ? *config : defaults;
 
         if (options->configure) {
@@ -115,7 +117,7 @@ void rig_end(Rig *rig)
     if (!vmm_quit(rig->vmm, &error)) {
         vmm_fail("%s", error->message);
     }
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->backends->len; i++) {
         const char *violation = backend_violation(rig_backend(rig, i));
 
         if (violation) {
@@ -141,7 +143,7 @@ void rig_boot(Rig *rig, const BlkOptions *options)
         }
         g_ptr_array_add(rig->disks, blk_disk_start(rig->drivers->pdata[i], &rig->memory, options));
     }
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->backends->len; i++) {
         for (guint tries = 0; backend_rings_running(rig_backend(rig, i)) < queues; tries++) {
             if (tries > 20000) {
                 vmm_fail("backend %u: the rings have not started", i);
@@ -150,6 +152,13 @@ void rig_boot(Rig *rig, const BlkOptions *options)
         }
     }
     rig_settle(rig);
+}
+
+void rig_forget_drivers(Rig *rig)
+{
+    g_ptr_array_set_size(rig->disks, 0);
+    g_ptr_array_set_size(rig->drivers, 0);
+    pci_addresses_init(&rig->addresses);
 }
 
 /* --- DIMMs --- */
@@ -240,15 +249,21 @@ gint64 rig_dimm_slot(Rig *rig, guint number)
 void rig_unplug(Rig *rig, guint number)
 {
     gint64 slot = rig_dimm_slot(rig, number);
-    g_autofree char *id = g_strdup_printf("d%u", number);
-    json_object *event;
 
     if (slot < 0) {
         vmm_fail("DIMM %u is not there", number);
     }
+    rig_unplug_slot(rig, number, (guint)slot);
+}
+
+void rig_unplug_slot(Rig *rig, guint number, guint slot)
+{
+    g_autofree char *id = g_strdup_printf("d%u", number);
+    json_object *event;
+
     json_object_put(
         qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'%s'}}", id));
-    qtest_outl(rig->qtest, ACPI_MEMORY_SELECT, (uint32_t)slot);
+    qtest_outl(rig->qtest, ACPI_MEMORY_SELECT, slot);
     qtest_outb(rig->qtest, ACPI_MEMORY_FLAGS, ACPI_MEMORY_EJECT);
     event = qmp_event_where(rig->qmp, "DEVICE_DELETED", "device", id, 30000);
     if (!event) {
@@ -293,7 +308,7 @@ uint64_t rig_count(Rig *rig, uint32_t request)
 {
     uint64_t count = 0;
 
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->backends->len; i++) {
         count += backend_count(rig_backend(rig, i), request);
     }
     return count;
@@ -301,7 +316,7 @@ uint64_t rig_count(Rig *rig, uint32_t request)
 
 void rig_clear(Rig *rig)
 {
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->backends->len; i++) {
         backend_clear(rig_backend(rig, i));
     }
 }
@@ -310,7 +325,7 @@ static uint64_t total(Rig *rig)
 {
     uint64_t sum = 0;
 
-    for (guint i = 0; i < rig->devices; i++) {
+    for (guint i = 0; i < rig->backends->len; i++) {
         sum += backend_total(rig_backend(rig, i));
     }
     return sum;

@@ -21,6 +21,7 @@ typedef struct RigOptions {
     guint memory_slots;                                     /* of the machine, 0: 600 */
     const char *arguments;                                  /* further ones, or NULL */
     void (*configure)(BackendConfig *config, guint device); /* what differs, or NULL */
+    const char *const *sockets; /* of @devices backends run by others: no scripted ones then */
 } RigOptions;
 
 typedef struct Rig {
@@ -28,7 +29,7 @@ typedef struct Rig {
     Qmp *qmp;
     Qtest *qtest;
     guint devices;
-    GPtrArray *backends; /* of Backend */
+    GPtrArray *backends; /* of Backend; empty with RigOptions.sockets */
     GPtrArray *drivers;  /* of VirtDevice, after rig_boot() */
     GPtrArray *disks;    /* of BlkDisk, after rig_boot() */
     PciAddresses addresses;
@@ -52,6 +53,8 @@ BlkDisk *rig_disk(Rig *rig, guint device);
 /* Every driver from reset to DRIVER_OK, @options as in blk_disk_start(); waits until the backends
  * run the rings. */
 void rig_boot(Rig *rig, const BlkOptions *options);
+/* The machine was reset: BARs are unplaced, drivers and disks are gone until rig_boot(). */
+void rig_forget_drivers(Rig *rig);
 
 /* object-add and device_add of DIMM @number, at @address (0: automatic); on failure the memory
  * backend is deleted again and must be free for that. */
@@ -62,6 +65,8 @@ void rig_plug(Rig *rig, guint number);
 char *rig_fill(Rig *rig, guint first, guint count);
 /* device_del, the guest's eject through the ACPI registers, DEVICE_DELETED, object-del. */
 void rig_unplug(Rig *rig, guint number);
+/* The same for DIMM @number where its slot is known: without asking for it. */
+void rig_unplug_slot(Rig *rig, guint number, guint slot);
 
 /* query-memory-devices. */
 guint rig_dimms(Rig *rig);

@@ -311,9 +311,7 @@ static void test_reset(gconstpointer data)
         if (machine) {
             json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'system_reset'}"));
             json_object_put(qmp_event(rig->qmp, "RESET", 10000));
-            g_ptr_array_set_size(rig->disks, 0);
-            g_ptr_array_set_size(rig->drivers, 0); /* BARs are gone too */
-            pci_addresses_init(&rig->addresses);
+            rig_forget_drivers(rig);
         } else {
             virt_device_reset(rig->drivers->pdata[0]);
             g_assert_cmpuint(backend_rings_running(backend), ==, 0);

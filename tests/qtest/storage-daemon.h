@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Debian's qemu-storage-daemon as the backend of a disk image. */
-#ifndef DEMO_STORAGE_DAEMON_H
-#define DEMO_STORAGE_DAEMON_H
+#ifndef QTEST_STORAGE_DAEMON_H
+#define QTEST_STORAGE_DAEMON_H
 
 #include <glib.h>
 

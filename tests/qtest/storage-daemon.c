@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Debian's qemu-storage-daemon as the backend of a disk image. */
-#include "storage-daemon.h"
+#include "qtest/storage-daemon.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
