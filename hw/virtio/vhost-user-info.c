@@ -134,7 +134,7 @@ json_object *vhost_user_session_info(VhostUserSession *session)
         json_object_object_add(info, "protocol-features",
                                name_protocol_features(session->protocol_features));
     }
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     if (connected || session->state == VHOST_USER_LOST) {
         json_object_object_add(info, "rings", describe_rings(session));
     }
@@ -144,6 +144,6 @@ json_object *vhost_user_session_info(VhostUserSession *session)
     if (session->last_memory_time >= 0) {
         json_add_int(info, "last-memory-microseconds", session->last_memory_time);
     }
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     return info;
 }

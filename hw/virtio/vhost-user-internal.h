@@ -13,6 +13,8 @@
 #include "system/memory.h"
 #include "vhost-user-stream.h"
 
+#include <pthread.h>
+
 /* Milliseconds that an ending session leaves to a backend that does not answer. */
 #define VHOST_USER_END_GRACE 500
 
@@ -99,8 +101,8 @@ struct VhostUserSession {
     guint end_timer;
 
     /* --- @lock: the queue, and what vhost_user_session_info() shows --- */
-    GMutex lock;
-    GCond ran; /* @jobs_run has grown */
+    pthread_mutex_t lock;
+    pthread_cond_t ran; /* @jobs_run has grown */
     VhostUserJob *queue_head, **queue_tail;
     gboolean sleeping;
     guint64 jobs_queued, jobs_run;

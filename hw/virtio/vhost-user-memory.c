@@ -153,13 +153,13 @@ static gboolean run_memory(VhostUserSession *session, VhostUserJob *job, GError 
 /* Tells the memory map that we are done, unless we do not listen any more. */
 static void answer_map(VhostUserSession *session, gint64 begin, GError *error)
 {
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     session->last_memory_time = g_get_monotonic_time() - begin;
     if (session->owes_memory) {
         session->owes_memory = FALSE;
         memory_listener_done(&session->listener, g_steal_pointer(&error));
     }
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     g_clear_error(&error);
 }
 
@@ -190,9 +190,9 @@ static void queue_memory(VhostUserSession *session, const MemoryTransaction *tra
     job->to_generation = back ? base : base + 1;
     job->deadline = transaction->deadline;
     job->begin = g_get_monotonic_time();
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     session->owes_memory = TRUE;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     vhost_user_job_queue(session, &job->job, &memory_kind, NULL, NULL);
 }
 
@@ -271,9 +271,9 @@ void vhost_user_memory_unlisten(VhostUserSession *session)
         return;
     }
     session->listening = FALSE;
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     session->owes_memory = FALSE;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     memory_listener_remove(&session->listener);
 }
 

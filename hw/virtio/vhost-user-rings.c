@@ -106,9 +106,9 @@ static VhostUserRingState *ring_at(VhostUserSession *session, guint index)
 
 static void set_running(VhostUserSession *session, VhostUserRingState *state, gboolean running)
 {
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     state->running = running;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
 }
 
 /*
@@ -249,10 +249,10 @@ static gboolean send_inflight(VhostUserSession *session, GError **error)
 
 static void take_rings(VhostUserSession *session, StartJob *start)
 {
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     g_array_unref(session->rings);
     session->rings = g_steal_pointer(&start->rings);
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
 }
 
 static gboolean send_features(VhostUserSession *session, uint64_t features, GError **error)
@@ -404,7 +404,7 @@ static gboolean run_ring_start(VhostUserSession *session, VhostUserJob *job, GEr
         return FALSE;
     }
     wanted = &g_array_index(start->rings, VhostUserRingState, 0);
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     state = find_ring(session, wanted->ring.index);
     if (state != NULL) {
         *state = *wanted;
@@ -412,7 +412,7 @@ static gboolean run_ring_start(VhostUserSession *session, VhostUserJob *job, GEr
         g_array_append_val(session->rings, *wanted);
         state = ring_at(session, session->rings->len - 1);
     }
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
 
     if (!send_ring(session, state, error) || !send_enable(session, state, TRUE, error) ||
         !vhost_user_settle(session, error)) {

@@ -27,9 +27,11 @@
 #include "util/fd.h"
 #include "util/trace.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 TRACE_EVENT(vhost_user_job_begin, "a session begins a job");
@@ -68,14 +70,26 @@ static void session_unref(VhostUserSession *session)
     g_clear_error(&session->kept);
     fd_clear(&session->hang_up);
     fd_clear(&session->wake);
-    g_mutex_clear(&session->lock);
-    g_cond_clear(&session->ran);
+    pthread_mutex_destroy(&session->lock);
+    pthread_cond_destroy(&session->ran);
     g_free(session->last_error);
     g_free(session->bases);
     g_free(session->label);
     g_free(session->chardev);
     g_free(session->id);
     g_free(session);
+}
+
+/* Not GLib's mutex and condition: thread checkers do not see those. */
+static void locks_init(VhostUserSession *session)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&session->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&session->ran, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 static gpointer session_thread(gpointer data);
@@ -93,8 +107,7 @@ VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, 
     session->needs = needs;
     session->callbacks = *callbacks;
     session->opaque = opaque;
-    g_mutex_init(&session->lock);
-    g_cond_init(&session->ran);
+    locks_init(session);
     session->queue_tail = &session->queue_head;
     session->rings = g_array_new(FALSE, FALSE, sizeof(VhostUserRingState));
     session->last_memory_time = -1;
@@ -128,13 +141,13 @@ guint64 vhost_user_job_queue(VhostUserSession *session, VhostUserJob *job,
     job->opaque = opaque;
     job->error = NULL;
 
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     *session->queue_tail = job;
     session->queue_tail = &job->next;
     number = ++session->jobs_queued;
     wake = session->sleeping;
     session->sleeping = FALSE;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     if (wake) {
         event_fd_signal(session->wake);
     }
@@ -156,22 +169,31 @@ static void complete_job(gpointer data)
     g_free(job);
 }
 
+/* With session->lock; FALSE at @deadline. */
+static gboolean wait_for_a_job(VhostUserSession *session, gint64 deadline)
+{
+    struct timespec limit = {.tv_sec = deadline / G_USEC_PER_SEC,
+                             .tv_nsec = deadline % G_USEC_PER_SEC * 1000};
+
+    return pthread_cond_timedwait(&session->ran, &session->lock, &limit) != ETIMEDOUT;
+}
+
 void vhost_user_job_wait(VhostUserSession *session, guint64 number)
 {
     gint64 deadline = vhost_user_deadline();
 
     session->references++;
     vm_unlock();
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     session->waiting++;
     while (session->jobs_run < number) {
-        if (!g_cond_wait_until(&session->ran, &session->lock, deadline)) {
+        if (!wait_for_a_job(session, deadline)) {
             shutdown(session->hang_up, SHUT_RDWR);
             deadline = vhost_user_deadline();
         }
     }
     session->waiting--;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     vm_lock();
     session_unref(session);
 }
@@ -180,10 +202,10 @@ void vhost_user_job_wait(VhostUserSession *session, guint64 number)
 
 void vhost_user_note_error(VhostUserSession *session, const GError *error)
 {
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     g_free(session->last_error);
     session->last_error = g_strdup(error->message);
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
 }
 
 typedef struct LostNews {
@@ -221,13 +243,13 @@ static void lose(VhostUserSession *session, const GError *reason)
     fd_clear(&session->inflight);
     vhost_user_stream_close(&session->requests);
 
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     /* The duplicate would keep the connection open for the backend. */
     fd_clear(&session->hang_up);
     for (guint i = 0; i < session->rings->len; i++) {
         g_array_index(session->rings, VhostUserRingState, i).running = FALSE;
     }
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     vhost_user_note_error(session, reason);
     /* News are posted in order and the end comes last, so the session is still there for them. */
     news->session = session;
@@ -246,7 +268,7 @@ static VhostUserJob *take_job(VhostUserSession *session)
 {
     VhostUserJob *job;
 
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     job = session->queue_head;
     if (job != NULL) {
         session->queue_head = job->next;
@@ -255,7 +277,7 @@ static VhostUserJob *take_job(VhostUserSession *session)
         }
     }
     session->sleeping = job == NULL;
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     return job;
 }
 
@@ -279,12 +301,12 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
     trace(vhost_user_job_end, "device %s: %s: %s", session->id, kind->name,
           error != NULL ? error->message : "done");
 
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     session->jobs_run++;
     if (session->waiting > 0) {
-        g_cond_broadcast(&session->ran);
+        pthread_cond_broadcast(&session->ran);
     }
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
 
     if (kind->finish != NULL) {
         kind->finish(session, job, error);
@@ -434,9 +456,9 @@ static gboolean end_impatiently(gpointer data)
 {
     VhostUserSession *session = data;
 
-    g_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock);
     shutdown(session->hang_up, SHUT_RDWR);
-    g_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock);
     session->end_timer = 0;
     return G_SOURCE_REMOVE;
 }
