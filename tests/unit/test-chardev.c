@@ -258,7 +258,7 @@ static void test_tcp(void)
     g_assert_true(g_str_has_prefix(name, "disconnected:tcp:127.0.0.1:"));
     g_autofree char *port = g_strdup(strrchr(name, ':') + 1);
     *strchr(port, ',') = '\0';
-    g_autofree char *text = g_strdup_printf("tcp:localhost:%s,ipv4", port);
+    g_autofree char *text = g_strdup_printf("tcp:127.0.0.1:%s,ipv4", port);
     Chardev *client = chardev_create_short("t1", text, &error);
     g_assert_no_error(error);
     g_assert_true(chardev_attach(server, &server_end, NULL));
