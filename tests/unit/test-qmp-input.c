@@ -248,13 +248,21 @@ static void check_error(Client *client, const char *description)
     g_assert_cmpstr(qmp_string(error, "desc"), ==, description);
 }
 
+/* The row that a failure belongs to, in ASCII: TAP is UTF-8, and some input is not. */
+static void show_input(const char *input)
+{
+    g_autofree char *escaped = g_strescape(input, "\"");
+
+    g_test_message("%s", escaped);
+}
+
 static void test_rows(void)
 {
     Client *client = client_new();
 
     client_negotiate(client, FALSE);
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_test_message("%s", rows[i].input);
+        show_input(rows[i].input);
         client_send(client, rows[i].input);
         if (rows[i].success) {
             g_autofree char *wanted = g_strdup_printf("{\"return\":%s}", rows[i].answer);
@@ -278,7 +286,7 @@ static void test_not_json(void)
         g_autoptr(json_object) line = NULL;
         json_object *error;
 
-        g_test_message("%s", not_json[i]);
+        show_input(not_json[i]);
         client_send(client, not_json[i]);
         line = client_line(client);
         error = json_object_object_get(line, "error");
