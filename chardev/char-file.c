@@ -34,6 +34,7 @@ static void chardev_null_class_init(ChardevClass *class)
     VM_OBJECT_CLASS(class)->description = "discards what is written, gives nothing to read";
     class->backend = "null";
     class->open = chardev_null_open;
+    class->attached = chardev_null_open; /* again, after an earlier front end has left */
 }
 
 static void chardev_null_init(ChardevNull *chardev G_GNUC_UNUSED)
@@ -68,11 +69,11 @@ static const VmField chardev_file_fields[] = {
     {.name = NULL},
 };
 
-static gboolean chardev_file_open(Chardev *chardev, GError **error)
+static gboolean open_files(Chardev *chardev, int flags, GError **error)
 {
     ChardevFile *file = CHARDEV_FILE(chardev);
-    int flags = O_WRONLY | O_CREAT | O_NONBLOCK | (file->append ? O_APPEND : O_TRUNC);
-    int input = -1, output = fd_open(file->path, flags, 0666, error);
+    int input = -1,
+        output = fd_open(file->path, O_WRONLY | O_CREAT | O_NONBLOCK | flags, 0666, error);
 
     if (output >= 0 && file->input_path) {
         input = fd_open(file->input_path, O_RDONLY | O_NONBLOCK, 0, error);
@@ -88,11 +89,23 @@ static gboolean chardev_file_open(Chardev *chardev, GError **error)
     return TRUE;
 }
 
+static gboolean chardev_file_open(Chardev *chardev, GError **error)
+{
+    return open_files(chardev, CHARDEV_FILE(chardev)->append ? O_APPEND : O_TRUNC, error);
+}
+
+/* An earlier front end has left: what it wrote stays. */
+static gboolean chardev_file_attached(Chardev *chardev, GError **error)
+{
+    return open_files(chardev, O_APPEND, error);
+}
+
 static void chardev_file_class_init(ChardevClass *class)
 {
     VM_OBJECT_CLASS(class)->description = "writes to a file, may read from another";
     class->backend = "file";
     class->open = chardev_file_open;
+    class->attached = chardev_file_attached;
     vm_object_class_install_fields(class, chardev_file_fields);
 }
 

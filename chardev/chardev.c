@@ -10,7 +10,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 
 TRACE_EVENT(chardev_connected, "a chardev has a connection");
 TRACE_EVENT(chardev_disconnected, "a chardev's connection has ended");
@@ -124,18 +123,27 @@ void chardev_disconnected(Chardev *chardev)
     }
 }
 
+gboolean chardev_check_socket(Chardev *chardev, GError **error)
+{
+    const char *backend = CHARDEV_GET_CLASS(chardev)->backend;
+
+    if (strcmp(backend, "socket") != 0) {
+        vm_error_set(error, "chardev '%s' is of type %s, expected a socket", chardev->parent.id,
+                     backend);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 int chardev_steal_socket(Chardev *chardev, GError **error)
 {
-    struct stat status;
     int fd = chardev->input;
 
-    if (fd < 0 && !strcmp(CHARDEV_GET_CLASS(chardev)->backend, "socket")) {
-        vm_error_set(error, "chardev '%s' has no connection", chardev->parent.id);
+    if (!chardev_check_socket(chardev, error)) {
         return -1;
     }
-    if (fd != chardev->output || fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode)) {
-        vm_error_set(error, "chardev '%s' is of type %s, expected a socket", chardev->parent.id,
-                     CHARDEV_GET_CLASS(chardev)->backend);
+    if (fd < 0) {
+        vm_error_set(error, "chardev '%s' has no connection", chardev->parent.id);
         return -1;
     }
     chardev->input = chardev->output = -1;

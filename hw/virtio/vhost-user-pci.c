@@ -277,7 +277,8 @@ static int take_socket(VhostUserPci *device, GError **error)
         .opaque = device,
         .user = name_of(device),
     };
-    if (!chardev_attach(device->chardev, &device->frontend, error)) {
+    if (!chardev_check_socket(device->chardev, error) ||
+        !chardev_attach(device->chardev, &device->frontend, error)) {
         g_prefix_error(error, "device '%s': ", name_of(device));
         return -1;
     }

@@ -87,6 +87,9 @@ void chardev_detach(Chardev *chardev);
  * descriptors are closed, and @opened may come again later. */
 void chardev_disconnected(Chardev *chardev);
 
+/* Whether chardev_steal_socket() could ever work: asked before chardev_attach(), which opens. */
+gboolean chardev_check_socket(Chardev *chardev, GError **error);
+
 /*
  * Gives the connected descriptor away for good (a vhost-user session): the
  * caller owns it; the chardev remains attached, @connected as it is.  -1 with @error if
