@@ -58,7 +58,9 @@ static json_object *query_command_line_options(json_object *arguments, GError **
     command_line_foreach(describe_option, &selection);
     if (selection.option && json_object_array_length(selection.answer) == 0) {
         json_object_put(selection.answer);
-        vm_error_set(error, "invalid option name: %s", selection.option);
+        vm_error_set(error,
+                     "Parameter 'option': no option '%s' takes keys; without it all are listed",
+                     selection.option);
         return NULL;
     }
     return selection.answer;
