@@ -103,6 +103,8 @@ static void note_file(ChardevSocket *socket)
 
     if (socket->path && !socket->abstract && stat(socket->path, &status) == 0) {
         socket->owns_file = TRUE;
+        g_free(socket->file);
+        socket->file = g_canonicalize_filename(socket->path, NULL);
         socket->file_device = status.st_dev;
         socket->file_inode = status.st_ino;
     }
@@ -112,10 +114,11 @@ static void remove_file(ChardevSocket *socket)
 {
     struct stat status;
 
-    if (socket->owns_file && stat(socket->path, &status) == 0 &&
+    if (socket->owns_file && stat(socket->file, &status) == 0 &&
         status.st_dev == socket->file_device && status.st_ino == socket->file_inode) {
-        unlink(socket->path);
+        unlink(socket->file);
     }
+    g_clear_pointer(&socket->file, g_free);
     socket->owns_file = FALSE;
 }
 

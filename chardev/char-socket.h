@@ -23,6 +23,7 @@ typedef struct ChardevSocket {
     guint watch;    /* of listener or connecting */
     guint timer;
     gboolean owns_file; /* the listener made a file, this one: */
+    char *file;         /* absolute, because -daemonize leaves the directory */
     dev_t file_device;
     ino_t file_inode;
     char *name; /* "unix:/path", "tcp:host:port", "fd:3" */

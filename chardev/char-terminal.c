@@ -145,8 +145,8 @@ typedef struct ChardevPty {
     char *path;     /* a symbolic link to make, or NULL */
     char *terminal; /* "/dev/pts/3" */
     int master;
-    int slave; /* kept open: without any the master would be at its end */
-    gboolean linked;
+    int slave;  /* kept open: without any the master would be at its end */
+    char *link; /* the symbolic link that was made, absolute: -daemonize leaves the directory */
 } ChardevPty;
 
 VM_DECLARE_TYPE(ChardevPty, chardev_pty, CHARDEV_PTY)
@@ -184,7 +184,7 @@ static gboolean open_terminal(ChardevPty *pty, GError **error)
         vm_error_set_errno(error, errno, "link '%s' to '%s' cannot be made", pty->path, name);
         return FALSE;
     }
-    pty->linked = pty->path != NULL;
+    pty->link = pty->path ? g_canonicalize_filename(pty->path, NULL) : NULL;
     return TRUE;
 }
 
@@ -225,9 +225,9 @@ static void chardev_pty_close(Chardev *chardev)
 {
     ChardevPty *pty = CHARDEV_PTY(chardev);
 
-    if (pty->linked) {
-        unlink(pty->path);
-        pty->linked = FALSE;
+    if (pty->link) {
+        unlink(pty->link);
+        g_clear_pointer(&pty->link, g_free);
     }
     fd_clear(&pty->slave);
     fd_clear(&pty->master);
