@@ -73,10 +73,10 @@ static gboolean make_qmp(const GArray *items, const char *option, gboolean prett
 
     FOR_EACH_ITEM(items, item, option)
     {
-        g_autofree char *id = g_strdup_printf("compat_monitor%u", count++);
         if (!strcmp(item->value, "none")) {
             continue;
         }
+        g_autofree char *id = g_strdup_printf("compat_monitor%u", count++);
         Chardev *chardev = chardev_create_short(id, item->value, error);
         if (!chardev || !monitor_qmp_new(chardev, pretty, error)) {
             g_prefix_error(error, "-%s %s: ", option, item->value);

@@ -15,6 +15,7 @@ char *vm_object_label(VmObject *object)
     return g_strdup_printf("%s '%s'", VM_OBJECT_GET_CLASS(object)->noun, object->id);
 }
 
+/* Those that a user may set. */
 static char *known_names(GType type)
 {
     const GPtrArray *fields = vm_type_fields(type);
@@ -22,7 +23,9 @@ static char *known_names(GType type)
 
     for (guint i = 0; i < fields->len; i++) {
         const VmField *field = fields->pdata[i];
-        g_string_append_printf(names, "%s%s", names->len ? ", " : "", field->name);
+        if (!(field->flags & VM_FIELD_READ_ONLY)) {
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", field->name);
+        }
     }
     return g_string_free(names, FALSE);
 }
