@@ -52,7 +52,8 @@ static uint64_t timer_ticks(void)
     return (unsigned __int128)clock_now() * PM_TIMER_HZ / 1000000000u;
 }
 
-static gint64 ticks_to_ns(uint64_t ticks)
+/* The first nanosecond at which the timer shows @ticks; it can lie behind the end of the clock. */
+static uint64_t ticks_to_ns(uint64_t ticks)
 {
     return ((unsigned __int128)ticks * 1000000000u + PM_TIMER_HZ - 1) / PM_TIMER_HZ;
 }
@@ -66,8 +67,9 @@ static void update_timer_status(void)
         pm.status |= PM1_TIMER;
         pm.next_carry = (now / PM_TIMER_HALF_PERIOD + 1) * PM_TIMER_HALF_PERIOD;
     }
-    if ((pm.enable & PM1_TIMER) && !(pm.status & PM1_TIMER)) {
-        clock_timer_set(pm.carry, ticks_to_ns(pm.next_carry));
+    uint64_t due = ticks_to_ns(pm.next_carry);
+    if ((pm.enable & PM1_TIMER) && !(pm.status & PM1_TIMER) && due <= INT64_MAX) {
+        clock_timer_set(pm.carry, (gint64)due);
     } else {
         clock_timer_stop(pm.carry);
     }
