@@ -106,6 +106,13 @@ static void config_filter(VhostUserPci *device, uint8_t *config, uint32_t size G
     memcpy(config + offsetof(struct virtio_blk_config, num_queues), &queues, sizeof(queues));
 }
 
+/* The cache mode is all that a driver may change, if it negotiated that (5.2.4, 5.2.5). */
+static gboolean config_writable(VhostUserPci *device, uint32_t offset, uint32_t size)
+{
+    return offset == offsetof(struct virtio_blk_config, wce) && size == 1 &&
+           virtio_has_feature(VIRTIO_PCI(device), VIRTIO_BLK_F_CONFIG_WCE);
+}
+
 static const VmField vhost_user_blk_fields[] = {
     {.name = "num-queues",
      .doc = "number of request queues",
@@ -158,6 +165,7 @@ static void vhost_user_blk_class_init(VhostUserBlkClass *class)
     vhost_user_class->prepare = prepare;
     vhost_user_class->connected = connected;
     vhost_user_class->config_filter = config_filter;
+    vhost_user_class->config_writable = config_writable;
     vm_object_class_install_fields(class, vhost_user_blk_fields);
 }
 

@@ -177,15 +177,18 @@ static void config_read(VirtioPci *virtio, uint32_t offset, void *bytes, uint32_
 static void config_write(VirtioPci *virtio, uint32_t offset, const void *bytes, uint32_t size)
 {
     VhostUserPci *device = VHOST_USER_PCI(virtio);
+    VhostUserPciClass *class = VHOST_USER_PCI_GET_CLASS(device);
 
-    if (device->session != NULL && !device->lost) {
+    if (device->session != NULL && !device->lost && class->config_writable != NULL &&
+        class->config_writable(device, offset, size)) {
         vhost_user_session_config_write(device->session, offset, bytes, size);
     }
 }
 
 /* --- realize --- */
 
-/* A backend maps the files behind guest memory, so each must be a shared one. */
+/* A backend maps the files behind guest memory, so each must be a shared one.  Checked again when
+ * the connection stands, because from then on only the session checks what is added. */
 static gboolean check_memory_is_shared(VhostUserPci *device, GError **error)
 {
     GArray *sections = memory_sections_copy(NULL);
@@ -253,7 +256,8 @@ static void connected(gpointer opaque, const GError *error)
     }
     if (error != NULL) {
         device->failure = g_error_copy(error);
-    } else if (set_up(device, &device->failure)) {
+    } else if (check_memory_is_shared(device, &device->failure) &&
+               set_up(device, &device->failure)) {
         pci_device_set_visible(PCI_DEVICE(device));
         device_realize_done(DEVICE(device), NULL);
         return;

@@ -33,6 +33,8 @@ typedef struct VhostUserPciClass {
     gboolean (*connected)(VhostUserPci *device, uint64_t *features, GError **error);
     /* Patches configuration bytes before the guest sees them. May be NULL. */
     void (*config_filter)(VhostUserPci *device, uint8_t *config, uint32_t size);
+    /* Whether the driver may write there; other stores vanish. NULL: nowhere. */
+    gboolean (*config_writable)(VhostUserPci *device, uint32_t offset, uint32_t size);
 } VhostUserPciClass;
 
 #define TYPE_VHOST_USER_PCI (vhost_user_pci_get_type())
