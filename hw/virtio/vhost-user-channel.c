@@ -91,6 +91,8 @@ VhostUserChannel *vhost_user_channel_new(const char *name, int socket)
 {
     VhostUserChannel *channel = g_new0(VhostUserChannel, 1);
 
+    /* GLib's macro keeps the number without a lock: here, before there is a second thread. */
+    vhost_user_error_quark();
     channel->name = g_strdup(name);
     channel->window = WINDOW_DEFAULT;
     channel->sent = new_sent();

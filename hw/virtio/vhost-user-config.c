@@ -83,6 +83,8 @@ typedef struct ConfigJob {
     VhostUserConfig config;
 } ConfigJob;
 
+static gboolean refresh_config(VhostUserSession *session, GError **error);
+
 static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, GError **error)
 {
     const VhostUserConfig *config = &((const ConfigJob *)job)->config;
@@ -90,9 +92,14 @@ static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, G
     if (!vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_CONFIG)) {
         return TRUE;
     }
-    return vhost_user_channel_send(session->channel, VHOST_USER_SET_CONFIG, config,
-                                   VHOST_USER_CONFIG_HEAD + config->size, NULL, 0, NULL, error) &&
-           vhost_user_settle(session, error);
+    if (vhost_user_channel_send(session->channel, VHOST_USER_SET_CONFIG, config,
+                                VHOST_USER_CONFIG_HEAD + config->size, NULL, 0, NULL, error) &&
+        vhost_user_settle(session, error)) {
+        return TRUE;
+    }
+    /* The driver believes in what it wrote until it is told what the backend kept. */
+    refresh_config(session, NULL);
+    return FALSE;
 }
 
 static const VhostUserJobKind config_write_kind = {.name = "config-write", .run = run_config_write};

@@ -255,6 +255,28 @@ static void take_rings(VhostUserSession *session, StartJob *start)
     pthread_mutex_unlock(&session->lock);
 }
 
+/* A backend that knows the status says there whether it can work with the features (virtio 1.2,
+ * 3.1.1 step 6). */
+static gboolean check_status(VhostUserSession *session, uint64_t features, GError **error)
+{
+    uint64_t status;
+
+    if (!vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_STATUS)) {
+        return TRUE;
+    }
+    if (!vhost_user_call_u64(session, VHOST_USER_GET_STATUS, &status, error)) {
+        return FALSE;
+    }
+    if (!(status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        vm_error_set(error,
+                     "%s: the backend does not accept the features 0x%" G_GINT64_MODIFIER
+                     "x: its status is 0x%" G_GINT64_MODIFIER "x, without FEATURES_OK (0x8)",
+                     session->label, (guint64)features, (guint64)status);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean send_features(VhostUserSession *session, uint64_t features, GError **error)
 {
     /* Acknowledging bit 30 keeps the protocol features in force. */
@@ -264,7 +286,8 @@ static gboolean send_features(VhostUserSession *session, uint64_t features, GErr
            send_status(session,
                        VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
                            VIRTIO_CONFIG_S_FEATURES_OK,
-                       error);
+                       error) &&
+           check_status(session, features, error);
 }
 
 static gboolean send_rings(VhostUserSession *session, GError **error)
@@ -416,6 +439,7 @@ static gboolean run_ring_start(VhostUserSession *session, VhostUserJob *job, GEr
 
     if (!send_ring(session, state, error) || !send_enable(session, state, TRUE, error) ||
         !vhost_user_settle(session, error)) {
+        halt_rings(session);
         return FALSE;
     }
     ring_started(session, state);

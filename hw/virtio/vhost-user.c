@@ -294,6 +294,8 @@ static void run_job(VhostUserSession *session, VhostUserJob *job)
     } else if (!kind->run(session, job, &error)) {
         vhost_user_note_error(session, error);
         trouble = g_error_copy(error);
+        /* Refusals that this job did not wait for must not be taken for the next one's. */
+        vhost_user_settle(session, NULL);
     }
     if (trouble != NULL && kind->finish == NULL) {
         vhost_user_notice_loss(session, trouble);
