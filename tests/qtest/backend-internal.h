@@ -38,7 +38,9 @@ uint8_t *memory_by_user(BackendMemory *memory, uint64_t address, uint64_t size);
 
 typedef struct BackendRing {
     uint32_t size;
-    uint16_t next; /* of the available ring */
+    gboolean packed; /* not served, only passed through */
+    uint32_t base;   /* as it came, for a packed ring */
+    uint16_t next;   /* of the available ring */
     VhostUserVringAddr address;
     int kick, call, err; /* -1: none */
     gboolean running, enabled;

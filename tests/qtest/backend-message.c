@@ -5,11 +5,13 @@
 #include "qtest/backend-session.h"
 
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void session_violation(Backend *backend, const char *where, const char *what)
@@ -52,7 +54,8 @@ static void serve(Backend *backend, BackendRing *ring)
     gboolean event_index = !!(backend->features & (1ull << VIRTIO_RING_F_EVENT_IDX));
     const char *wrong;
 
-    if (!ring->running || !ring->enabled || !backend->disk.size || backend->config.count_only) {
+    if (!ring->running || !ring->enabled || ring->packed || !backend->disk.size ||
+        backend->config.count_only) {
         return;
     }
     wrong = ring_serve(ring, &backend->memory, event_index, &backend->disk);
@@ -67,7 +70,8 @@ void session_add_kicks(Backend *backend, GArray *pollers)
     for (guint i = 0; i < backend->rings->len && backend->disk.size; i++) {
         BackendRing *ring = backend->rings->pdata[i];
 
-        if (ring && ring->running && ring->kick >= 0 && !backend->config.count_only) {
+        if (ring && ring->running && !ring->packed && ring->kick >= 0 &&
+            !backend->config.count_only) {
             struct pollfd poller = {.fd = ring->kick, .events = POLLIN};
 
             g_array_append_val(pollers, poller);
@@ -104,6 +108,7 @@ static void set_fd(int *place, int *fds, guint fd_count)
 static const char *start_ring(Backend *backend, BackendRing *ring, int *fds, guint fd_count)
 {
     set_fd(&ring->kick, fds, fd_count);
+    ring->packed = !!(backend->features & (1ull << VIRTIO_F_RING_PACKED));
     if (!backend->config.count_only && !ring_resolve(ring, &backend->memory)) {
         return "a ring is started that lies outside the memory that is mapped";
     }
@@ -215,7 +220,15 @@ static const char *set_config(Backend *backend, const VhostUserConfig *config)
     return NULL;
 }
 
-static const char *get_inflight(const VhostUserInflight *asked, BackendReply *reply)
+static uint64_t file_number(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+static const char *get_inflight(Backend *backend, const VhostUserInflight *asked,
+                                BackendReply *reply)
 {
     VhostUserInflight *inflight = &reply->payload.inflight;
 
@@ -224,7 +237,21 @@ static const char *get_inflight(const VhostUserInflight *asked, BackendReply *re
     inflight->mmap_offset = 0;
     reply->size = sizeof(*inflight);
     reply->fd = memfd_create("inflight", MFD_CLOEXEC);
+    backend->inflight = *inflight;
+    backend->inflight_file = file_number(reply->fd);
     return ftruncate(reply->fd, (off_t)inflight->mmap_size) ? "no memory" : NULL;
+}
+
+/* "Inflight I/O tracking": the buffer comes back as it was given. */
+static const char *set_inflight(Backend *backend, const VhostUserInflight *inflight, int fd)
+{
+    const VhostUserInflight *given = &backend->inflight;
+
+    if (inflight->mmap_size != given->mmap_size || inflight->mmap_offset != given->mmap_offset ||
+        inflight->num_queues != given->num_queues || inflight->queue_size != given->queue_size) {
+        return "not the description that was given";
+    }
+    return file_number(fd) == backend->inflight_file ? NULL : "not the file that was given";
 }
 
 static void reply_number(BackendReply *reply, uint64_t number)
@@ -251,11 +278,13 @@ static const char *handle_ring(Backend *backend, const VhostUserHeader *header,
         ring->generation = 0;
         return NULL;
     case VHOST_USER_SET_VRING_BASE:
+        ring->base = payload->state.num;
         ring->next = (uint16_t)payload->state.num;
         return NULL;
     case VHOST_USER_GET_VRING_BASE:
         stop_ring(ring);
-        reply->payload.state = (VhostUserVringState){payload->state.index, ring->next};
+        reply->payload.state =
+            (VhostUserVringState){payload->state.index, ring->packed ? ring->base : ring->next};
         reply->size = sizeof(VhostUserVringState);
         return NULL;
     case VHOST_USER_SET_VRING_KICK:
@@ -312,7 +341,9 @@ const char *session_handle(Backend *backend, const VhostUserHeader *header,
         set_fd(&backend->channel, fds, fd_count);
         return NULL;
     case VHOST_USER_GET_INFLIGHT_FD:
-        return get_inflight(&payload->inflight, reply);
+        return get_inflight(backend, &payload->inflight, reply);
+    case VHOST_USER_SET_INFLIGHT_FD:
+        return set_inflight(backend, &payload->inflight, fd_count ? fds[0] : -1);
     case VHOST_USER_RESET_OWNER:
     case VHOST_USER_RESET_DEVICE:
         stop_all(backend);

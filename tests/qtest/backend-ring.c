@@ -32,14 +32,17 @@ void ring_free(BackendRing *ring)
 
 gboolean ring_resolve(BackendRing *ring, BackendMemory *memory)
 {
+    /* Virtio 1.2, 2.7.6, 2.7.8 and 2.8.14. */
+    uint64_t available = ring->packed ? 4 : 6 + 2ull * ring->size;
+    uint64_t used = ring->packed ? 4 : 6 + 8ull * ring->size;
+
     if (ring->generation == memory->generation) {
         return TRUE;
     }
     ring->descriptors =
         (void *)memory_by_user(memory, ring->address.descriptor, 16ull * ring->size);
-    ring->available =
-        (void *)memory_by_user(memory, ring->address.available, 6 + 2ull * ring->size);
-    ring->used = (void *)memory_by_user(memory, ring->address.used, 6 + 8ull * ring->size);
+    ring->available = (void *)memory_by_user(memory, ring->address.available, available);
+    ring->used = (void *)memory_by_user(memory, ring->address.used, used);
     if (!ring->size || !ring->descriptors || !ring->available || !ring->used) {
         return FALSE;
     }

@@ -39,6 +39,8 @@ struct Backend {
     uint64_t features, protocol_features; /* negotiated */
     uint64_t slots_asked;                 /* GET_MAX_MEM_SLOTS messages */
     uint64_t status;                      /* SET_STATUS */
+    VhostUserInflight inflight;           /* what GET_INFLIGHT_FD was answered */
+    uint64_t inflight_file;               /* inode of the file that went with it */
     gboolean refused; /* a fault refused something: what was pipelined behind it may now not fit */
     BackendMemory memory;
     GPtrArray *rings; /* of BackendRing, NULL holes */

@@ -491,6 +491,17 @@ gboolean backend_config_change(Backend *backend, const uint8_t *config)
     return ok;
 }
 
+gboolean backend_send(Backend *backend, const void *bytes, gsize size)
+{
+    gboolean ok;
+
+    g_mutex_lock(&backend->lock);
+    ok = backend->channel >= 0 &&
+         send(backend->channel, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+    g_mutex_unlock(&backend->lock);
+    return ok;
+}
+
 /* --- faults --- */
 
 void backend_fault(Backend *backend, const BackendFault *fault)

@@ -88,6 +88,8 @@ uint8_t *backend_disk(Backend *backend);     /* the RAM disk: touch it while no 
 uint64_t backend_requests(Backend *backend); /* served so far */
 /* New configuration bytes, told through the channel of SET_BACKEND_REQ_FD; FALSE without one. */
 gboolean backend_config_change(Backend *backend, const uint8_t *config);
+/* @bytes as they are on the same channel, without waiting; FALSE if they did not go. */
+gboolean backend_send(Backend *backend, const void *bytes, gsize size);
 
 /* --- misbehaviour --- */
 

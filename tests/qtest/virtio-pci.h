@@ -86,6 +86,10 @@ int virt_ring_take(VirtRing *ring, uint32_t *length);
 int virt_ring_wait(VirtRing *ring, uint32_t *length, guint milliseconds);
 /* Event suppression: no interrupts wanted until FALSE. */
 void virt_ring_suppress(VirtRing *ring, gboolean suppress);
+/* VIRTIO_F_RING_RESET (2.6.1): the queue is reset, what was out is forgotten. */
+void virt_ring_reset(VirtRing *ring);
+/* The reset queue is set up in its memory anew and enabled. */
+void virt_ring_enable(VirtRing *ring);
 uint16_t virt_ring_pending(VirtRing *ring); /* requests out */
 
 #endif

@@ -48,6 +48,7 @@ static void announce(VirtRing *ring)
 {
     VirtDevice *device = ring->device;
 
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SELECT, ring->queue);
     qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SIZE, ring->size);
     if (device->msix) {
         qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_MSIX,
@@ -60,6 +61,37 @@ static void announce(VirtRing *ring)
         device->notify + (uint64_t)device->notify_multiplier *
                              qtest_readw(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_NOFF);
     qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+}
+
+void virt_ring_enable(VirtRing *ring)
+{
+    Qtest *qtest = ring->device->qtest;
+
+    qtest_memset(qtest, ring->descriptors, 0, 16ull * ring->size);
+    qtest_memset(qtest, ring->available, 0, 6 + 2ull * ring->size);
+    qtest_memset(qtest, ring->used, 0, 6 + 8ull * ring->size);
+    for (unsigned i = 0; i < ring->size; i++) {
+        ring->chain[i] = 0;
+        ring->free_heads[i] = ring->size - 1 - i;
+    }
+    ring->free_count = ring->size;
+    ring->next_available = ring->last_kicked = ring->next_used = ring->flags = 0;
+    announce(ring);
+}
+
+void virt_ring_reset(VirtRing *ring)
+{
+    VirtDevice *device = ring->device;
+    gint64 deadline = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SELECT, ring->queue);
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_RESET, 1);
+    while (qtest_readw(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_RESET) != 0 ||
+           qtest_readw(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_ENABLE) != 0) {
+        if (g_get_monotonic_time() > deadline) {
+            vmm_fail("virtio: queue %u does not reset", ring->queue);
+        }
+    }
 }
 
 VirtRing *virt_ring_new(VirtDevice *device, uint16_t queue, GuestMemory *memory,
@@ -84,17 +116,10 @@ VirtRing *virt_ring_new(VirtDevice *device, uint16_t queue, GuestMemory *memory,
         (device->features & (1ull << VIRTIO_RING_F_INDIRECT_DESC))) {
         ring->tables = guest_memory_alloc(memory, 16ull * INDIRECT_MAX * ring->size, 4096);
     }
-    qtest_memset(device->qtest, ring->descriptors, 0, 16ull * ring->size);
-    qtest_memset(device->qtest, ring->available, 0, 6 + 2ull * ring->size);
-    qtest_memset(device->qtest, ring->used, 0, 6 + 8ull * ring->size);
     ring->chain = g_new0(uint16_t, ring->size);
     ring->links = g_new0(uint16_t, ring->size);
     ring->free_heads = g_new(uint16_t, ring->size);
-    for (unsigned i = 0; i < ring->size; i++) {
-        ring->free_heads[i] = ring->size - 1 - i;
-    }
-    ring->free_count = ring->size;
-    announce(ring);
+    virt_ring_enable(ring);
     if (device->rings->len <= queue) {
         g_ptr_array_set_size(device->rings, queue + 1);
     }

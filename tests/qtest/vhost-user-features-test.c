@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the protocol offers beside memory: inflight buffer, status and reset, packed rings, reset of
+ * one ring, the backend's own requests, configuration space.
+ */
+#include "qtest/rig.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define BIT(number) (UINT64_C(1) << (number))
+#define RING_RESET 40 /* VIRTIO_F_RING_RESET (virtio 1.2, 6) */
+#define PATIENCE 30000
+
+static VirtDevice *driver_of(Rig *rig)
+{
+    return rig->drivers->pdata[0];
+}
+
+static uint64_t new_buffer(Rig *rig)
+{
+    return guest_memory_alloc(&rig->memory, 4096, 4096);
+}
+
+/* The payload of the @occurrence-th (from 1) message of @request since the log was cleared. */
+static gboolean find_message(Rig *rig, uint32_t request, guint occurrence, BackendMessage *message)
+{
+    for (guint i = 0; backend_message(rig_backend(rig, 0), i, message); i++) {
+        if (message->header.request == request && --occurrence == 0) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static uint64_t number_of(Rig *rig, uint32_t request, guint occurrence)
+{
+    BackendMessage message;
+
+    if (!find_message(rig, request, occurrence, &message)) {
+        vmm_fail("%s did not come %u times", vhost_user_request_name(request), occurrence);
+    }
+    return message.payload.u64;
+}
+
+/* Index in the log of the first @request, G_MAXUINT: none. */
+static guint place_of(Rig *rig, uint32_t request)
+{
+    BackendMessage message;
+
+    for (guint i = 0; backend_message(rig_backend(rig, 0), i, &message); i++) {
+        if (message.header.request == request) {
+            return i;
+        }
+    }
+    return G_MAXUINT;
+}
+
+static void execute(Rig *rig, const char *command)
+{
+    json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'%s'}", command));
+}
+
+static void wait_count(Rig *rig, uint32_t request, uint64_t count)
+{
+    if (!backend_wait(rig_backend(rig, 0), request, count, PATIENCE)) {
+        vmm_fail("%s did not come %" G_GUINT64_FORMAT " times", vhost_user_request_name(request),
+                 count);
+    }
+}
+
+static void wait_for_rings(Rig *rig, guint count)
+{
+    for (guint tries = 0; backend_rings_running(rig_backend(rig, 0)) != count; tries++) {
+        if (tries > PATIENCE) {
+            vmm_fail("%u rings run where %u were to", backend_rings_running(rig_backend(rig, 0)),
+                     count);
+        }
+        g_usleep(1000);
+    }
+}
+
+static void wait_for_output(Rig *rig, const char *wanted)
+{
+    for (guint tries = 0; tries < PATIENCE; tries++) {
+        g_autofree char *output = vmm_output(rig->vmm);
+
+        if (strstr(output, wanted)) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    vmm_fail("the program does not say '%s'", wanted);
+}
+
+/* Until the device asks for a reset, and works again after it. */
+static void recover(Rig *rig)
+{
+    for (guint tries = 0; !(virt_device_status(driver_of(rig)) & VIRTIO_CONFIG_S_NEEDS_RESET);
+         tries++) {
+        if (tries > PATIENCE) {
+            vmm_fail("the device does not ask for a reset");
+        }
+        g_usleep(1000);
+    }
+    backend_faults_clear(rig_backend(rig, 0));
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, new_buffer(rig));
+}
+
+static Rig *start_with(uint64_t features, uint64_t protocol_features, const RigOptions *options)
+{
+    BackendConfig config;
+
+    backend_config_init(&config);
+    config.features |= features;
+    config.protocol_features |= protocol_features;
+    return rig_start(&config, options);
+}
+
+/* --- inflight buffer --- */
+
+/* Fetched once, given back at each start, a new one after a reset.  That it is the same file the
+ * backend checks. */
+static void test_inflight(void)
+{
+    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), NULL);
+    BackendMessage message;
+
+    rig_boot(rig, NULL);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 1);
+    g_assert_true(find_message(rig, VHOST_USER_SET_INFLIGHT_FD, 1, &message));
+    g_assert_cmpuint(message.fds, ==, 1);
+    g_assert_cmpuint(message.payload.inflight.num_queues, ==, 1);
+    g_assert_cmpuint(message.payload.inflight.queue_size, ==, 128);
+    g_assert_cmpuint(place_of(rig, VHOST_USER_SET_INFLIGHT_FD), <,
+                     place_of(rig, VHOST_USER_SET_VRING_KICK));
+
+    execute(rig, "stop");
+    execute(rig, "cont");
+    wait_for_rings(rig, 1);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 1);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 2);
+    rig_check_data(rig, 0, new_buffer(rig));
+
+    rig_boot(rig, NULL);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 2);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 3);
+    rig_check_data(rig, 0, new_buffer(rig));
+    rig_end(rig);
+}
+
+/* --- status and reset --- */
+
+static void test_status(void)
+{
+    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
+    guint last;
+
+    rig_boot(rig, NULL);
+    last = (guint)rig_count(rig, VHOST_USER_SET_STATUS);
+    g_assert_cmpuint(number_of(rig, VHOST_USER_SET_STATUS, last - 1), ==, 0xb);
+    g_assert_cmpuint(number_of(rig, VHOST_USER_SET_STATUS, last), ==, 0xf);
+    g_assert_cmpuint(place_of(rig, VHOST_USER_SET_FEATURES), <,
+                     place_of(rig, VHOST_USER_GET_STATUS));
+    rig_clear(rig);
+    virt_device_reset(driver_of(rig));
+    wait_count(rig, VHOST_USER_SET_STATUS, 1);
+    g_assert_cmpuint(number_of(rig, VHOST_USER_SET_STATUS, 1), ==, 0);
+    g_assert_cmpuint(place_of(rig, VHOST_USER_GET_VRING_BASE), <,
+                     place_of(rig, VHOST_USER_SET_STATUS));
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, new_buffer(rig));
+    rig_end(rig);
+}
+
+/* The backend does not set FEATURES_OK: the driver is asked to reset. */
+static void test_status_refused(void)
+{
+    BackendFault fault = {
+        .request = VHOST_USER_GET_STATUS, .occurrence = 1, .kind = FAULT_REFUSE, .value = 3};
+    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
+    VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
+
+    g_ptr_array_add(rig->drivers, driver);
+    backend_fault(rig_backend(rig, 0), &fault);
+    blk_disk_free(blk_disk_start(driver, &rig->memory, NULL));
+    wait_for_output(rig, "FEATURES_OK");
+    g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
+    recover(rig);
+    rig_end(rig);
+}
+
+static void test_reset_device(gconstpointer data)
+{
+    gboolean machine = GPOINTER_TO_INT(data);
+    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE), NULL);
+
+    rig_boot(rig, NULL);
+    rig_clear(rig);
+    if (machine) {
+        execute(rig, "system_reset");
+    } else {
+        virt_device_reset(driver_of(rig));
+    }
+    wait_count(rig, VHOST_USER_RESET_DEVICE, 1);
+    g_assert_cmpuint(place_of(rig, VHOST_USER_GET_VRING_BASE), <,
+                     place_of(rig, VHOST_USER_RESET_DEVICE));
+    g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
+    if (machine) {
+        rig_forget_drivers(rig);
+    }
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, new_buffer(rig));
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_ADD_MEM_REG), ==, 0);
+    rig_end(rig);
+}
+
+/* --- packed rings, passed through --- */
+
+static void write_address(VirtDevice *driver, uint64_t field, uint64_t address)
+{
+    qtest_writel(driver->qtest, driver->common + field, (uint32_t)address);
+    qtest_writel(driver->qtest, driver->common + field + 4, (uint32_t)(address >> 32));
+}
+
+/* A ring of 100 entries whose event suppression areas (4 bytes each) are the last of RAM. */
+static void place_packed_ring(VirtDevice *driver, uint64_t descriptors)
+{
+    qtest_writew(driver->qtest, driver->common + VIRTIO_PCI_COMMON_Q_SELECT, 0);
+    qtest_writew(driver->qtest, driver->common + VIRTIO_PCI_COMMON_Q_SIZE, 100);
+    write_address(driver, VIRTIO_PCI_COMMON_Q_DESCLO, descriptors);
+    write_address(driver, VIRTIO_PCI_COMMON_Q_AVAILLO, RIG_RAM - 8);
+    write_address(driver, VIRTIO_PCI_COMMON_Q_USEDLO, RIG_RAM - 4);
+    qtest_writew(driver->qtest, driver->common + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+}
+
+static void check_packed_address(Rig *rig, uint64_t descriptors)
+{
+    VhostUserMemoryRegion region;
+    BackendMessage message;
+    uint64_t base;
+
+    g_assert_true(backend_region(rig_backend(rig, 0), 0, &region));
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_ADDR, 1, &message));
+    base = region.user_address - region.guest_address;
+    g_assert_cmpuint(message.payload.address.descriptor, ==, base + descriptors);
+    g_assert_cmpuint(message.payload.address.available, ==, base + RIG_RAM - 8);
+    g_assert_cmpuint(message.payload.address.used, ==, base + RIG_RAM - 4);
+    g_assert_cmpuint(message.payload.address.flags, ==, 0);
+}
+
+static void test_packed(void)
+{
+    const uint32_t base = 0x80078005, first = 0x80008000;
+    BackendFault stopped = {.request = VHOST_USER_GET_VRING_BASE,
+                            .occurrence = 1,
+                            .kind = FAULT_REFUSE,
+                            .value = (uint64_t)base << 32};
+    Rig *rig = start_with(BIT(VIRTIO_F_RING_PACKED), 0, NULL);
+    VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
+    uint64_t descriptors = new_buffer(rig);
+    BackendMessage message;
+
+    g_ptr_array_add(rig->drivers, driver);
+    g_assert_true(virt_device_negotiate(driver, BIT(VIRTIO_F_RING_PACKED), FALSE));
+    place_packed_ring(driver, descriptors);
+    virt_device_driver_ok(driver);
+    wait_for_rings(rig, 1);
+    g_assert_true(number_of(rig, VHOST_USER_SET_FEATURES, 1) & BIT(VIRTIO_F_RING_PACKED));
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_NUM, 1, &message));
+    g_assert_cmpuint(message.payload.state.num, ==, 100);
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 1, &message));
+    g_assert_cmpuint(message.payload.state.num, ==, first);
+    check_packed_address(rig, descriptors);
+
+    /* Where the backend stopped, wrap counters and all, is where it goes on. */
+    backend_fault(rig_backend(rig, 0), &stopped);
+    execute(rig, "stop");
+    g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
+    execute(rig, "cont");
+    wait_for_rings(rig, 1);
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 2, &message));
+    g_assert_cmpuint(message.payload.state.num, ==, base);
+    rig_end(rig);
+}
+
+/* --- reset of one ring (virtio 1.2, 2.6.1) --- */
+
+static int read_sector(Rig *rig, guint queue, uint64_t buffer)
+{
+    return blk_disk_request(rig_disk(rig, 0), queue, VIRTIO_BLK_T_IN, 0, buffer, 4096);
+}
+
+static void test_ring_reset(void)
+{
+    RigOptions options = {.arguments = "-global vhost-user-blk-pci.num-queues=2"};
+    BlkOptions disk = {.queues = 2, .features = BIT(RING_RESET) | BIT(VIRTIO_BLK_F_MQ)};
+    Rig *rig = start_with(BIT(RING_RESET), 0, &options);
+    BackendMessage message;
+    uint64_t buffer;
+
+    rig_boot(rig, &disk);
+    buffer = new_buffer(rig);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(read_sector(rig, 1, buffer), ==, VIRTIO_BLK_S_OK);
+    }
+    rig_clear(rig);
+    virt_ring_reset(blk_disk_ring(rig_disk(rig, 0), 1));
+    /* The driver read that it is done: the backend has let go already. */
+    g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 1);
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_ENABLE, 1, &message));
+    g_assert_cmpuint(message.payload.state.index, ==, 1);
+    g_assert_cmpuint(message.payload.state.num, ==, 0);
+    g_assert_true(find_message(rig, VHOST_USER_GET_VRING_BASE, 1, &message));
+    g_assert_cmpuint(message.payload.state.index, ==, 1);
+    g_assert_cmpint(read_sector(rig, 0, buffer), ==, VIRTIO_BLK_S_OK);
+
+    virt_ring_enable(blk_disk_ring(rig_disk(rig, 0), 1));
+    wait_for_rings(rig, 2);
+    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 1, &message));
+    g_assert_cmpuint(message.payload.state.index, ==, 1);
+    g_assert_cmpuint(message.payload.state.num, ==, 0);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(read_sector(rig, i % 2, buffer), ==, VIRTIO_BLK_S_OK);
+    }
+    rig_end(rig);
+}
+
+/* A backend that refuses the ring anew: the device asks for a reset, and works after it. */
+static void test_ring_reset_refused(void)
+{
+    BackendFault fault = {
+        .request = VHOST_USER_SET_VRING_ADDR, .occurrence = 1, .kind = FAULT_REFUSE};
+    BlkOptions disk = {.features = BIT(RING_RESET)};
+    Rig *rig = start_with(BIT(RING_RESET), 0, NULL);
+
+    rig_boot(rig, &disk);
+    virt_ring_reset(blk_disk_ring(rig_disk(rig, 0), 0));
+    backend_fault(rig_backend(rig, 0), &fault);
+    virt_ring_enable(blk_disk_ring(rig_disk(rig, 0), 0));
+    recover(rig);
+    rig_plug(rig, 0);
+    rig_end(rig);
+}
+
+/* --- configuration space --- */
+
+static uint8_t generation(Rig *rig)
+{
+    return qtest_readb(rig->qtest, driver_of(rig)->common + VIRTIO_PCI_COMMON_CFGGENERATION);
+}
+
+static uint64_t capacity(Rig *rig)
+{
+    return blk_disk_sectors(rig_disk(rig, 0));
+}
+
+static void set_capacity(BackendConfig *config, uint64_t sectors)
+{
+    memcpy(config->config + offsetof(struct virtio_blk_config, capacity), &sectors,
+           sizeof(sectors));
+}
+
+static void wait_for_capacity(Rig *rig, uint64_t sectors)
+{
+    for (guint tries = 0; capacity(rig) != sectors; tries++) {
+        if (tries > PATIENCE) {
+            vmm_fail("the capacity stays %" G_GUINT64_FORMAT, (guint64)capacity(rig));
+        }
+        g_usleep(1000);
+    }
+}
+
+/* The disk grows: new capacity, new generation, an interrupt. */
+static void test_config_change(gconstpointer data)
+{
+    BlkOptions disk = {.msix = GPOINTER_TO_INT(data)};
+    BackendConfig config;
+    uint8_t before;
+    Rig *rig;
+
+    backend_config_init(&config);
+    config.disk_size = 0; /* the capacity is the one that the configuration says */
+    set_capacity(&config, 2048);
+    rig = rig_start(&config, NULL);
+    rig_boot(rig, &disk);
+    g_assert_cmpuint(capacity(rig), ==, 2048);
+    virt_device_interrupt(driver_of(rig), -1);
+    before = generation(rig);
+    set_capacity(&config, 4096);
+    g_assert_true(backend_config_change(rig_backend(rig, 0), config.config));
+    wait_for_capacity(rig, 4096);
+    g_assert_cmpuint(generation(rig), !=, before);
+    g_assert_true(virt_device_interrupt(driver_of(rig), -1));
+    g_assert_false(virt_device_interrupt(driver_of(rig), -1));
+    rig_end(rig);
+}
+
+/* The backend says that its configuration changed and then does not give it. */
+static void test_config_change_fails(void)
+{
+    BackendFault fault = {.request = VHOST_USER_GET_CONFIG, .occurrence = 0, .kind = FAULT_EMPTY};
+    uint8_t bytes[VHOST_USER_MAX_CONFIG_SIZE] = {0};
+    Rig *rig = rig_start(NULL, NULL);
+    uint64_t before;
+
+    rig_boot(rig, NULL);
+    before = capacity(rig);
+    rig_clear(rig);
+    backend_fault(rig_backend(rig, 0), &fault);
+    g_assert_true(backend_config_change(rig_backend(rig, 0), bytes));
+    wait_count(rig, VHOST_USER_GET_CONFIG, 1);
+    rig_check_data(rig, 0, new_buffer(rig));
+    g_assert_cmpuint(capacity(rig), ==, before);
+    rig_plug(rig, 0);
+    rig_end(rig);
+}
+
+static uint64_t cache_mode(Rig *rig)
+{
+    return driver_of(rig)->config + offsetof(struct virtio_blk_config, wce);
+}
+
+/* The one byte that a driver may write; others it may not. */
+static void test_config_write(void)
+{
+    BlkOptions disk = {.features = BIT(VIRTIO_BLK_F_CONFIG_WCE)};
+    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, NULL);
+    BackendMessage message;
+    uint64_t before;
+
+    rig_boot(rig, &disk);
+    before = capacity(rig);
+    qtest_writeb(rig->qtest, cache_mode(rig), 1);
+    wait_count(rig, VHOST_USER_SET_CONFIG, 1);
+    g_assert_true(find_message(rig, VHOST_USER_SET_CONFIG, 1, &message));
+    g_assert_cmpuint(message.payload.config.offset, ==, offsetof(struct virtio_blk_config, wce));
+    g_assert_cmpuint(message.payload.config.size, ==, 1);
+    g_assert_cmpuint(message.payload.config.flags, ==, VHOST_USER_CONFIG_WRITABLE);
+    g_assert_cmpuint(message.payload.config.bytes[0], ==, 1);
+    g_assert_cmpuint(qtest_readb(rig->qtest, cache_mode(rig)), ==, 1);
+
+    qtest_writel(rig->qtest, driver_of(rig)->config, 5);
+    qtest_writel(rig->qtest, cache_mode(rig), 0);
+    g_assert_cmpuint(capacity(rig), ==, before);
+    g_assert_cmpuint(qtest_readb(rig->qtest, cache_mode(rig)), ==, 1);
+    rig_settle(rig);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_CONFIG), ==, 1);
+    rig_end(rig);
+}
+
+/* What the backend does not take the driver does not keep. */
+static void test_config_write_refused(void)
+{
+    BackendFault fault = {.request = VHOST_USER_SET_CONFIG, .occurrence = 1, .kind = FAULT_REFUSE};
+    BlkOptions disk = {.features = BIT(VIRTIO_BLK_F_CONFIG_WCE)};
+    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, NULL);
+
+    rig_boot(rig, &disk);
+    backend_fault(rig_backend(rig, 0), &fault);
+    qtest_writeb(rig->qtest, cache_mode(rig), 1);
+    for (guint tries = 0; qtest_readb(rig->qtest, cache_mode(rig)) != 0; tries++) {
+        g_assert_cmpuint(tries, <, PATIENCE);
+        g_usleep(1000);
+    }
+    rig_check_data(rig, 0, new_buffer(rig));
+    rig_plug(rig, 0);
+    rig_end(rig);
+}
+
+static uint64_t offered_with(const char *arguments)
+{
+    RigOptions options = {.arguments = arguments};
+    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, &options);
+    uint64_t offered;
+
+    g_ptr_array_add(rig->drivers, virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT));
+    offered = virt_device_offered(driver_of(rig));
+    rig_end(rig);
+    return offered;
+}
+
+static void test_offered(void)
+{
+    uint64_t offered = offered_with(NULL);
+
+    g_assert_true(offered & BIT(VIRTIO_BLK_F_CONFIG_WCE));
+    g_assert_false(offered & BIT(VIRTIO_BLK_F_MQ)); /* one queue */
+    g_assert_false(offered & BIT(VHOST_USER_F_PROTOCOL_FEATURES));
+    offered = offered_with("-global vhost-user-blk-pci.config-wce=off"
+                           " -global vhost-user-blk-pci.num-queues=2");
+    g_assert_false(offered & BIT(VIRTIO_BLK_F_CONFIG_WCE));
+    g_assert_true(offered & BIT(VIRTIO_BLK_F_MQ));
+}
+
+/* --- the backend's own requests --- */
+
+/* Nobody listens to a flood, and nothing else suffers. */
+static void test_flood(void)
+{
+    VhostUserHeader change[64];
+    RigOptions options = {.monitors = 2};
+    Rig *rig = rig_start(NULL, &options);
+    guint sent = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(change); i++) {
+        change[i] = (VhostUserHeader){VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 0};
+    }
+    rig_boot(rig, NULL);
+    for (gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+         sent < 2000 && g_get_monotonic_time() < end;) {
+        if (backend_send(rig_backend(rig, 0), change, sizeof(change))) {
+            sent += G_N_ELEMENTS(change);
+        } else if (sent > 1000) {
+            break; /* nobody listens */
+        }
+    }
+    wait_for_output(rig, "floods");
+    rig_check_other_monitor(rig, FALSE);
+    rig_check_data(rig, 0, new_buffer(rig));
+    rig_plug(rig, 0);
+    rig_end(rig);
+}
+
+/* Requests that are none: the socket is closed with a word, the device goes on. */
+static void test_bad_requests(void)
+{
+    static const VhostUserHeader bad[] = {
+        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 8},
+        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, 0, 0},
+        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 0xfffffff0},
+        {VHOST_USER_BACKEND_VRING_CALL, VHOST_USER_VERSION, 0},
+        {0, VHOST_USER_VERSION, 0},
+        {77, VHOST_USER_VERSION | VHOST_USER_FLAG_NEED_REPLY, 0},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        Rig *rig = rig_start(NULL, NULL);
+        uint64_t payload = 0;
+
+        rig_boot(rig, NULL);
+        g_assert_true(backend_send(rig_backend(rig, 0), &bad[i], sizeof(bad[i])));
+        backend_send(rig_backend(rig, 0), &payload, MIN(bad[i].size, sizeof(payload)));
+        wait_for_output(rig, "not heard any more");
+        rig_check_data(rig, 0, new_buffer(rig));
+        rig_end(rig);
+    }
+}
+
+/* --- what a backend lacks --- */
+
+typedef struct LackCase {
+    uint64_t features, protocol_features; /* not offered */
+    uint64_t queues;
+    const char *arguments;
+    const char *words[2]; /* of the refusal */
+} LackCase;
+
+static void test_lacking(void)
+{
+    static const LackCase cases[] = {
+        {BIT(VHOST_USER_F_PROTOCOL_FEATURES), 0, 8, "", {"CONFIG", "'b0'"}},
+        {0, BIT(VHOST_USER_PROTOCOL_F_CONFIG), 8, "", {"CONFIG", "'b0'"}},
+        {BIT(VIRTIO_F_VERSION_1), 0, 8, "", {"VERSION_1", "'b0'"}},
+        {0, 0, 3, "-global vhost-user-blk-pci.num-queues=4", {"4 queues", "3"}},
+        {0, 0, 0, "-global vhost-user-blk-pci.num-queues=4", {"4 queues", "0"}},
+        {0,
+         BIT(VHOST_USER_PROTOCOL_F_MQ),
+         8,
+         "-global vhost-user-blk-pci.num-queues=4",
+         {"4 queues", "1"}},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        RigOptions options = {.arguments = cases[i].arguments};
+        g_autofree char *text = NULL;
+        BackendConfig config;
+
+        backend_config_init(&config);
+        config.features &= ~cases[i].features;
+        config.protocol_features &= ~cases[i].protocol_features;
+        config.queues = cases[i].queues;
+        text = rig_start_refused(&config, &options);
+        g_test_message("%s", text);
+        rig_assert_names(text, cases[i].words[0], cases[i].words[1], NULL);
+    }
+}
+
+/* A backend that comes back is asked anew what it has: unplugged with 32 slots, plugged with 3. */
+static void test_slots_change(void)
+{
+    Rig *rig = rig_start(NULL, NULL);
+    g_autofree char *text = NULL;
+    BackendConfig config;
+    json_object *event;
+
+    rig_boot(rig, NULL);
+    rig_plug(rig, 0);
+    json_object_put(
+        qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'b0'}}"));
+    qtest_outl(rig->qtest, 0xae08, 1u << RIG_DISK_SLOT);
+    event = qmp_event_where(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE);
+    g_assert_nonnull(event);
+    json_object_put(event);
+    for (guint tries = 0; backend_connected(rig_backend(rig, 0)) && tries < PATIENCE; tries++) {
+        g_usleep(1000);
+    }
+    backend_config_init(&config);
+    config.slots = 3;
+    backend_set_config(rig_backend(rig, 0), &config);
+    json_object_put(qmp_command_or_fail(
+        rig->qmp,
+        "{'execute':'chardev-add','arguments':{'id':'again','backend':{'type':'socket','data':"
+        "{'addr':{'type':'unix','data':{'path':'%s'}},'server':false}}}}",
+        backend_path(rig_backend(rig, 0))));
+    json_object_put(qmp_command_or_fail(
+        rig->qmp, "{'execute':'device_add','arguments':{'driver':'vhost-user-blk-pci','id':'b0',"
+                  "'chardev':'again','addr':'04.0'}}"));
+    g_ptr_array_set_size(rig->drivers, 0);
+    rig_boot(rig, NULL);
+    text = rig_fill(rig, 1, 1);
+    rig_assert_names(text, "'b0'", "3 memory slots", "3 in use", NULL);
+    g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 2);
+    rig_check_data(rig, 0, rig_dimm_address(rig, 1));
+    rig_end(rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vhost-user-features/inflight", test_inflight);
+    g_test_add_func("/vhost-user-features/status", test_status);
+    g_test_add_func("/vhost-user-features/status-refused", test_status_refused);
+    g_test_add_data_func("/vhost-user-features/reset-device/driver", GINT_TO_POINTER(FALSE),
+                         test_reset_device);
+    g_test_add_data_func("/vhost-user-features/reset-device/machine", GINT_TO_POINTER(TRUE),
+                         test_reset_device);
+    g_test_add_func("/vhost-user-features/packed", test_packed);
+    g_test_add_func("/vhost-user-features/ring-reset", test_ring_reset);
+    g_test_add_func("/vhost-user-features/ring-reset-refused", test_ring_reset_refused);
+    g_test_add_data_func("/vhost-user-features/config-change/intx", GINT_TO_POINTER(FALSE),
+                         test_config_change);
+    g_test_add_data_func("/vhost-user-features/config-change/msix", GINT_TO_POINTER(TRUE),
+                         test_config_change);
+    g_test_add_func("/vhost-user-features/config-change/fails", test_config_change_fails);
+    g_test_add_func("/vhost-user-features/config-write", test_config_write);
+    g_test_add_func("/vhost-user-features/config-write/refused", test_config_write_refused);
+    g_test_add_func("/vhost-user-features/offered", test_offered);
+    g_test_add_func("/vhost-user-features/flood", test_flood);
+    g_test_add_func("/vhost-user-features/bad-requests", test_bad_requests);
+    g_test_add_func("/vhost-user-features/lacking", test_lacking);
+    g_test_add_func("/vhost-user-features/slots-change", test_slots_change);
+    return g_test_run();
+}
