@@ -98,14 +98,15 @@ static gboolean number_fits(const char *text, gboolean is_integer)
     return errno == 0;
 }
 
+/* What is wrong stays a word, so that json-c is not asked about the part of it that came last. */
 static gboolean end_word(JsonScanner *scanner, GError **error)
 {
     static const char *const literals[] = {"true", "false", "null", NULL};
     const char *text = scanner->token->str;
     gboolean is_integer;
 
-    scanner->in_word = FALSE;
     if (g_strv_contains(literals, text)) {
+        scanner->in_word = FALSE;
         return TRUE;
     }
     if (!is_number(text, &is_integer)) {
@@ -116,6 +117,7 @@ static gboolean end_word(JsonScanner *scanner, GError **error)
         vm_error_set(error, "JSON parse error, number %s is out of range", text);
         return FALSE;
     }
+    scanner->in_word = FALSE;
     return TRUE;
 }
 

@@ -25,8 +25,8 @@ JsonReader *json_reader_new(void)
 
     /* json-c counts the value within the innermost bracket as a level too. */
     reader->tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
-    json_tokener_set_flags(reader->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
-                                                JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    json_tokener_set_flags(reader->tokener,
+                           JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     json_scanner_init(&reader->scanner);
     return reader;
 }
@@ -47,7 +47,9 @@ static void reset(JsonReader *reader)
     reader->size = 0;
 }
 
-/* json-c's own check lets overlong forms and surrogates pass; names and strings are checked here.
+/*
+ * json-c's own check lets overlong forms and surrogates pass and refuses a character that comes in
+ * two pieces; names and strings are checked here instead.
  */
 static gboolean strings_are_valid(json_object *value)
 {
@@ -76,7 +78,10 @@ static gboolean strings_are_valid(json_object *value)
     }
 }
 
-/* Gives json-c @length scanned bytes; FALSE with @error if it refuses them or ends before @end. */
+/*
+ * Gives json-c @length scanned bytes; FALSE with @error if it refuses them or ends before @end.
+ * json_tokener_get_parse_end() is then the number of those that were not wrong.
+ */
 static gboolean parse(JsonReader *reader, const char *bytes, gsize length, gboolean end,
                       json_object **value, GError **error)
 {
@@ -120,9 +125,11 @@ static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean 
                      VALUE_SIZE_MAX >> 20);
     } else if (result == JSON_SCAN_END_WORD) {
         parse_word(reader, value, error);
-    } else if ((json_scanner_in_bare_word(&reader->scanner) ||
-                parse(reader, bytes, used, result == JSON_SCAN_END, value, error)) &&
-               wrong) {
+    } else if (!json_scanner_in_bare_word(&reader->scanner) &&
+               !parse(reader, bytes, used, result == JSON_SCAN_END, value, error)) {
+        /* The scan may have gone on for lines: they are not part of what was wrong. */
+        used = json_tokener_get_parse_end(reader->tokener);
+    } else if (wrong) {
         g_propagate_error(error, g_steal_pointer(&wrong));
     }
     return used;
