@@ -4,8 +4,9 @@
  * both ends in one thread; what the peer says is there before the channel waits for it, so that no
  * run takes time.  No descriptor may be left over, and each request sent is reported once.
  */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -14,31 +15,12 @@
 #include "hw/virtio/vhost-user-channel.h"
 #include "libvhost-user/wire.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 typedef struct Run {
-    const uint8_t *data; /* what is left of the input */
-    size_t size;
+    FuzzInput input;
     VhostUserChannel *channel;
     int peer;
     guint sent, reported;
 } Run;
-
-static uint8_t next(Run *run)
-{
-    if (run->size == 0) {
-        return 0;
-    }
-    run->size--;
-    return *run->data++;
-}
-
-static void require(gboolean condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static guint open_fds(void)
 {
@@ -86,7 +68,7 @@ static void peer_answer(Run *run, uint32_t request)
         uint8_t payload[256];
     } message = {.header = {request, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY, 8}};
     const VhostUserMessageInfo *info = vhost_user_message_info(request);
-    uint8_t twist = next(run);
+    uint8_t twist = fuzz_byte(&run->input);
     guint fds = 0;
 
     if (info && info->reply == VHOST_USER_REPLY_ALWAYS) {
@@ -96,22 +78,22 @@ static void peer_answer(Run *run, uint32_t request)
     if (request == VHOST_USER_GET_INFLIGHT_FD) {
         message.payload[0] = message.payload[16] = message.payload[18] = 1;
     }
-    message.header.flags ^= twist & 1 ? next(run) : 0;
-    message.header.size = twist & 2 ? next(run) : message.header.size;
-    message.payload[0] = twist & 4 ? next(run) : message.payload[0];
-    fds = twist & 8 ? next(run) % 9 : fds;
+    message.header.flags ^= twist & 1 ? fuzz_byte(&run->input) : 0;
+    message.header.size = twist & 2 ? fuzz_byte(&run->input) : message.header.size;
+    message.payload[0] = twist & 4 ? fuzz_byte(&run->input) : message.payload[0];
+    fds = twist & 8 ? fuzz_byte(&run->input) % 9 : fds;
     peer_write(run, &message, sizeof(message.header) + message.header.size, fds);
 }
 
 static void peer_raw(Run *run)
 {
-    size_t size = 1 + next(run) % 64;
+    size_t size = 1 + fuzz_byte(&run->input) % 64;
 
-    size = MIN(size, run->size);
+    size = MIN(size, run->input.size);
     if (size > 0) {
-        peer_write(run, run->data, size, 0);
-        run->data += size;
-        run->size -= size;
+        peer_write(run, run->input.data, size, 0);
+        run->input.data += size;
+        run->input.size -= size;
     }
 }
 
@@ -120,7 +102,7 @@ static void on_ack(gpointer opaque, uint32_t request, gpointer tag, const GError
     Run *run = opaque;
 
     (void)error;
-    require(request == VHOST_USER_ADD_MEM_REG && tag == run);
+    fuzz_require(request == VHOST_USER_ADD_MEM_REG && tag == run);
     run->reported++;
 }
 
@@ -141,9 +123,9 @@ static void call(Run *run, uint32_t request, const void *payload, uint32_t size,
     gboolean done = vhost_user_channel_call(run->channel, request, payload, size, &reply, minimum,
                                             maximum, &length, takes_fd ? &fd : NULL, NULL);
 
-    require(done != vhost_user_channel_broken(run->channel));
-    require(!done || (length >= minimum && length <= maximum));
-    require(done || fd == -1);
+    fuzz_require(done != vhost_user_channel_broken(run->channel));
+    fuzz_require(!done || (length >= minimum && length <= maximum));
+    fuzz_require(done || fd == -1);
     if (fd >= 0) {
         close(fd);
     }
@@ -154,9 +136,9 @@ static void step(Run *run)
     static const VhostUserConfig config = {.size = 60};
     static const VhostUserInflight inflight = {.num_queues = 1, .queue_size = 1};
 
-    switch (next(run) % 12) {
+    switch (fuzz_byte(&run->input) % 12) {
     case 0:
-        peer_answer(run, next(run) % VHOST_USER_REQUEST_COUNT);
+        peer_answer(run, fuzz_byte(&run->input) % VHOST_USER_REQUEST_COUNT);
         break;
     case 1:
         peer_raw(run);
@@ -178,13 +160,13 @@ static void step(Run *run)
         break;
     case 7:
         vhost_user_channel_flush(run->channel, on_ack, run, NULL);
-        require(run->reported == run->sent);
+        fuzz_require(run->reported == run->sent);
         break;
     case 8:
         vhost_user_channel_idle(run->channel, NULL);
         break;
     case 9:
-        vhost_user_channel_set_reply_ack(run->channel, next(run) & 1);
+        vhost_user_channel_set_reply_ack(run->channel, fuzz_byte(&run->input) & 1);
         break;
     case 10:
         peer_answer(run, VHOST_USER_ADD_MEM_REG);
@@ -197,22 +179,22 @@ static void step(Run *run)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     guint fds = open_fds();
-    Run run = {.data = data, .size = size};
+    Run run = {.input = {data, size}};
     int sockets[2];
 
-    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+    fuzz_require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
     run.peer = sockets[1];
     run.channel = vhost_user_channel_new("fuzz", sockets[0]);
-    vhost_user_channel_set_window(run.channel, 1 + next(&run) % 8);
+    vhost_user_channel_set_window(run.channel, 1 + fuzz_byte(&run.input) % 8);
     vhost_user_channel_set_reply_ack(run.channel, TRUE);
     vhost_user_channel_set_deadline(run.channel, g_get_monotonic_time());
-    while (run.size > 0) {
+    while (run.input.size > 0) {
         step(&run);
     }
     vhost_user_channel_flush(run.channel, on_ack, &run, NULL);
-    require(run.reported == run.sent);
+    fuzz_require(run.reported == run.sent);
     vhost_user_channel_free(run.channel);
     close(run.peer);
-    require(open_fds() == fds);
+    fuzz_require(open_fds() == fds);
     return 0;
 }

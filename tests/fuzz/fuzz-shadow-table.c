@@ -3,12 +3,10 @@
  * Two tables from any bytes: inserting keeps a table valid whatever comes, and the difference of
  * two tables leads from the one to the other in single steps that all succeed.
  */
+#include "fuzz.h"
 #include "hw/virtio/shadow-table.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char files[4];
 
@@ -35,13 +33,6 @@ static const ShadowRegion *raw(const ShadowTable *table)
     return (const ShadowRegion *)table->regions->data;
 }
 
-static void require(gboolean condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
 static void check_difference(ShadowTable *from, const ShadowTable *to)
 {
     guint length = shadow_table_length(to);
@@ -50,13 +41,13 @@ static void check_difference(ShadowTable *from, const ShadowTable *to)
     shadow_diff_init(&diff);
     shadow_diff(raw(from), shadow_table_length(from), raw(to), length, &diff);
     for (guint i = 0; i < diff.removes->len; i++) {
-        require(shadow_table_remove(from, &g_array_index(diff.removes, ShadowRegion, i)));
+        fuzz_require(shadow_table_remove(from, &g_array_index(diff.removes, ShadowRegion, i)));
     }
     for (guint i = 0; i < diff.adds->len; i++) {
-        require(shadow_table_insert(from, &g_array_index(diff.adds, ShadowRegion, i)));
+        fuzz_require(shadow_table_insert(from, &g_array_index(diff.adds, ShadowRegion, i)));
     }
-    require(shadow_table_length(from) == length);
-    require(length == 0 || memcmp(raw(from), raw(to), length * sizeof(ShadowRegion)) == 0);
+    fuzz_require(shadow_table_length(from) == length);
+    fuzz_require(length == 0 || memcmp(raw(from), raw(to), length * sizeof(ShadowRegion)) == 0);
     shadow_diff_clear(&diff);
 }
 
@@ -74,11 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (data[6] & 2) {
             gboolean removed = shadow_table_remove(table, &region);
 
-            require(found || !removed);
+            fuzz_require(found || !removed);
         } else if (shadow_table_insert(table, &region)) {
-            require(!found && shadow_table_find(table, region.guest_address) != NULL);
+            fuzz_require(!found && shadow_table_find(table, region.guest_address) != NULL);
         }
-        require(shadow_regions_valid(raw(table), shadow_table_length(table)));
+        fuzz_require(shadow_regions_valid(raw(table), shadow_table_length(table)));
     }
     check_difference(&tables[0], &tables[1]);
     shadow_table_clear(&tables[0]);

@@ -3,28 +3,19 @@
  * Any bytes through the validators.  What they let pass must keep what they promise: sizes inside
  * the table's, no sum that wraps, no queue beyond the bound.
  */
+#include "fuzz.h"
 #include "libvhost-user/wire.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define QUEUES 16
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
 static void check_region(const VhostUserMemoryRegion *region)
 {
-    require(region->size > 0);
-    require(region->guest_address + region->size > region->guest_address);
-    require(region->user_address + region->size > region->user_address);
-    require(region->mmap_offset + region->size > region->mmap_offset);
+    fuzz_require(region->size > 0);
+    fuzz_require(region->guest_address + region->size > region->guest_address);
+    fuzz_require(region->user_address + region->size > region->user_address);
+    fuzz_require(region->mmap_offset + region->size > region->mmap_offset);
 }
 
 static void check_passed(const VhostUserHeader *header, const void *bytes, unsigned fds)
@@ -32,8 +23,8 @@ static void check_passed(const VhostUserHeader *header, const void *bytes, unsig
     const VhostUserMessageInfo *info = vhost_user_message_info(header->request);
     VhostUserPayload payload;
 
-    require(info && header->size >= info->size_minimum && header->size <= info->size_maximum);
-    require(fds >= info->fds_minimum && fds <= info->fds_maximum);
+    fuzz_require(info && header->size >= info->size_minimum && header->size <= info->size_maximum);
+    fuzz_require(fds >= info->fds_minimum && fds <= info->fds_maximum);
     memset(&payload, 0, sizeof(payload));
     if (header->size > 0) {
         memcpy(&payload, bytes, header->size < sizeof(payload) ? header->size : sizeof(payload));
@@ -44,21 +35,21 @@ static void check_passed(const VhostUserHeader *header, const void *bytes, unsig
         check_region(&payload.region.region);
         break;
     case VHOST_USER_SET_MEM_TABLE:
-        require(payload.memory.num_regions == fds);
+        fuzz_require(payload.memory.num_regions == fds);
         for (unsigned i = 0; i < fds; i++) {
             check_region(&payload.memory.regions[i]);
         }
         break;
     case VHOST_USER_SET_VRING_NUM:
-        require(payload.state.num > 0 && payload.state.num <= VHOST_USER_MAX_VRING_SIZE);
-        require(payload.state.index < QUEUES);
+        fuzz_require(payload.state.num > 0 && payload.state.num <= VHOST_USER_MAX_VRING_SIZE);
+        fuzz_require(payload.state.index < QUEUES);
         break;
     case VHOST_USER_SET_VRING_ADDR:
-        require(payload.address.index < QUEUES);
+        fuzz_require(payload.address.index < QUEUES);
         break;
     case VHOST_USER_SET_CONFIG:
-        require(header->size == VHOST_USER_CONFIG_HEAD + payload.config.size);
-        require(payload.config.offset + payload.config.size > payload.config.offset);
+        fuzz_require(header->size == VHOST_USER_CONFIG_HEAD + payload.config.size);
+        fuzz_require(payload.config.offset + payload.config.size > payload.config.offset);
         break;
     default:
         break;
