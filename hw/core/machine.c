@@ -3,6 +3,7 @@
 #include "hw/core/machine.h"
 
 #include "hw/core/device.h"
+#include "system/run-state.h"
 #include "util/error.h"
 #include "util/size.h"
 
@@ -253,11 +254,17 @@ static gboolean check_no_memory(Machine *machine, GError **error)
     return TRUE;
 }
 
+static void reset_devices(gpointer opaque G_GNUC_UNUSED)
+{
+    device_reset_all();
+}
+
 gboolean machine_build(GError **error)
 {
     Machine *machine = current;
     MachineClass *class = MACHINE_GET_CLASS(machine);
 
+    run_state_reset_handler_add(reset_devices, NULL);
     if (class->default_ram_size == 0) {
         return check_no_memory(machine, error);
     }
@@ -271,6 +278,7 @@ void machine_cleanup(void)
     VmObject *machine = VM_OBJECT(g_steal_pointer(&current));
 
     if (machine) {
+        run_state_reset_handler_remove(reset_devices, NULL);
         vm_object_unparent(machine);
     }
 }
