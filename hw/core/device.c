@@ -316,9 +316,18 @@ static void unplug_each(gboolean (*wanted)(Device *device))
     wait_until_idle();
 }
 
+static void hurry(VmObject *object, gpointer opaque G_GNUC_UNUSED)
+{
+    if (DEVICE_GET_CLASS(object)->hurry) {
+        DEVICE_GET_CLASS(object)->hurry(DEVICE(object));
+    }
+}
+
 void device_cleanup_all(void)
 {
     exiting = TRUE;
+    vm_object_foreach_child(vm_object_container("machine/peripheral"), hurry, NULL);
+    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), hurry, NULL);
     wait_until_idle();
     /* Devices on a bus first: once no vhost-user session is left, memory goes without a word. */
     unplug_each(sits_on_bus);

@@ -343,6 +343,15 @@ static DeviceProgress unrealize(PciDevice *pci)
     return DEVICE_PENDING;
 }
 
+static void hurry(Device *base)
+{
+    VhostUserPci *device = VHOST_USER_PCI(base);
+
+    if (device->session != NULL) {
+        vhost_user_session_hurry(device->session);
+    }
+}
+
 /* --- type --- */
 
 static const VmField vhost_user_pci_fields[] = {
@@ -364,6 +373,7 @@ static void vhost_user_pci_class_init(VhostUserPciClass *class)
     PciDeviceClass *pci_class = PCI_DEVICE_CLASS(class);
     VirtioPciClass *virtio_class = VIRTIO_PCI_CLASS(class);
 
+    DEVICE_CLASS(class)->hurry = hurry;
     pci_class->realize = realize;
     pci_class->unrealize = unrealize;
     virtio_class->start = start;

@@ -465,11 +465,18 @@ static gboolean end_impatiently(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+void vhost_user_session_hurry(VhostUserSession *session)
+{
+    if (session->end_timer == 0) {
+        session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, end_impatiently, session);
+    }
+}
+
 void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque)
 {
     vhost_user_memory_unlisten(session);
     session->state = VHOST_USER_ENDED;
-    session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, end_impatiently, session);
+    vhost_user_session_hurry(session);
     queue_life(session, &end_kind, session_ended, done, opaque);
 }
 

@@ -51,6 +51,9 @@ struct DeviceClass {
     gboolean (*unplug_request)(Device *device, GError **error);
     /* Machine reset. May be NULL. */
     void (*reset)(Device *device);
+    /* The program ends: a peer that owes an answer has a moment left.  Realized or busy devices.
+     * May be NULL. */
+    void (*hurry)(Device *device);
 };
 
 #define TYPE_DEVICE (device_get_type())

@@ -118,6 +118,9 @@ void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset,
  */
 void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque);
 
+/* The program is about to end: in half a second a backend that owes an answer is hung up on. */
+void vhost_user_session_hurry(VhostUserSession *session);
+
 /* One element of x-query-vhost-user's answer. New reference. Does not wait. */
 json_object *vhost_user_session_info(VhostUserSession *session);
 
