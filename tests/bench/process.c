@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kernel says of another process. */
+#include "process.h"
+
+#include "qtest/vmm.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DESCRIPTORS 65536 /* one a DIMM in the program, one a DIMM and device here */
+
+static char *read_file(const char *path)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        vmm_fail("cannot read %s", path);
+    }
+    return text; /* the caller frees it */
+}
+
+/* The number behind "KEY:" at the beginning of a line. */
+__attribute__((noinline)) /* gcc 12 warns wrongly of a dangling pointer otherwise */
+static guint64
+number_behind(const char *text, const char *key)
+{
+    g_autofree char *begin = g_strdup_printf("\n%s:", key);
+    const char *line = strstr(text, begin);
+    guint64 number = 0;
+
+    if (line) {
+        number = g_ascii_strtoull(line + strlen(begin), NULL, 10);
+    } else {
+        vmm_fail("no line %s", key);
+    }
+    return number;
+}
+
+guint64 process_memory(pid_t pid, const char *key)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup", pid);
+    g_autofree char *text = read_file(path);
+
+    return number_behind(text, key);
+}
+
+guint64 process_private(pid_t pid)
+{
+    return process_memory(pid, "Private_Clean") + process_memory(pid, "Private_Dirty");
+}
+
+guint64 process_switches(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task", pid);
+    g_autoptr(GDir) tasks = g_dir_open(path, 0, NULL);
+    guint64 sum = 0;
+    const char *task;
+
+    while (tasks && (task = g_dir_read_name(tasks))) {
+        g_autofree char *file = g_strdup_printf("%s/%s/status", path, task);
+        g_autofree char *text = read_file(file);
+        sum += number_behind(text, "voluntary_ctxt_switches") +
+               number_behind(text, "nonvoluntary_ctxt_switches");
+    }
+    return sum;
+}
+
+/* The "total" line of strace -c: the calls are its fourth column. */
+static guint64 total_of(const char *summary)
+{
+    g_auto(GStrv) lines = g_strsplit(summary, "\n", -1);
+
+    for (guint i = 0; lines[i]; i++) {
+        double percent, seconds;
+        unsigned long each;
+        unsigned long long calls;
+        if (g_str_has_suffix(lines[i], " total") &&
+            sscanf(lines[i], "%lf %lf %lu %llu", &percent, &seconds, &each, &calls) == 4) {
+            return calls;
+        }
+    }
+    vmm_fail("strace counted nothing: %s", summary);
+}
+
+guint64 process_system_calls(pid_t pid, void (*work)(gpointer opaque), gpointer opaque)
+{
+    g_autofree char *output = vmm_temporary_path("strace");
+    g_autofree char *target = g_strdup_printf("%d", pid);
+    char *arguments[] = {"strace", "-f", "-c", "-o", output, "-p", target, NULL};
+    g_autoptr(GError) error = NULL;
+    GPid tracer;
+    int errors;
+
+    if (!g_spawn_async_with_pipes(NULL, arguments, NULL,
+                                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+                                  &tracer, NULL, NULL, &errors, &error)) {
+        vmm_fail("%s", error->message);
+    }
+    /* strace says "Process N attached" when it has all threads. */
+    char line[256];
+    if (read(errors, line, sizeof(line)) <= 0) {
+        vmm_fail("strace cannot attach");
+    }
+    g_usleep(200000);
+    work(opaque);
+    kill(tracer, SIGINT);
+    waitpid(tracer, NULL, 0);
+    close(errors);
+    g_autofree char *summary = read_file(output);
+    return total_of(summary);
+}
+
+void process_raise_descriptors(void)
+{
+    struct rlimit limit = {DESCRIPTORS, DESCRIPTORS};
+
+    /* Beyond the hard limit only root gets; others get all that they may have. */
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    gint64 x = *(const gint64 *)a;
+    gint64 y = *(const gint64 *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+gint64 median(gint64 *values, gsize count)
+{
+    qsort(values, count, sizeof(*values), compare);
+    return count ? values[count / 2] : 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kernel says of another process. */
+#ifndef BENCH_PROCESS_H
+#define BENCH_PROCESS_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The line @key of /proc/PID/smaps_rollup, in KiB; ends the program if it is not there. */
+guint64 process_memory(pid_t pid, const char *key);
+/* Private_Clean and Private_Dirty together, in KiB. */
+guint64 process_private(pid_t pid);
+
+/* Voluntary and involuntary context switches of all threads so far. */
+guint64 process_switches(pid_t pid);
+
+/*
+ * Counts the system calls of all threads of @pid while @work runs, by strace.  The
+ * time that @work takes meanwhile means nothing.
+ */
+guint64 process_system_calls(pid_t pid, void (*work)(gpointer opaque), gpointer opaque);
+
+/* Raises RLIMIT_NOFILE, which children inherit, as far as it goes. */
+void process_raise_descriptors(void);
+
+/* The median of @values (gint64 or guint64, which it sorts); 0 of none. */
+gint64 median(gint64 *values, gsize count);
+
+#endif
