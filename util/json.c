@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define VALUE_SIZE_MAX (64 * 1024 * 1024)
-#define SLICE_SIZE 65536 /* scanned, then parsed, at a time */
+#define TOKENER_KEPT (1024 * 1024) /* its buffer never shrinks: made anew after larger values */
+#define SLICE_SIZE 65536           /* scanned, then parsed, at a time */
 
 struct JsonReader {
     json_tokener *tokener;
@@ -19,14 +20,20 @@ struct JsonReader {
     gboolean skipping; /* after an error: up to the end of the line */
 };
 
+static json_tokener *new_tokener(void)
+{
+    /* json-c counts the value within the innermost bracket as a level too. */
+    json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    return tokener;
+}
+
 JsonReader *json_reader_new(void)
 {
     JsonReader *reader = g_new0(JsonReader, 1);
 
-    /* json-c counts the value within the innermost bracket as a level too. */
-    reader->tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
-    json_tokener_set_flags(reader->tokener,
-                           JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    reader->tokener = new_tokener();
     json_scanner_init(&reader->scanner);
     return reader;
 }
@@ -42,7 +49,12 @@ void json_reader_free(JsonReader *reader)
 
 static void reset(JsonReader *reader)
 {
-    json_tokener_reset(reader->tokener);
+    if (reader->size > TOKENER_KEPT) {
+        json_tokener_free(reader->tokener);
+        reader->tokener = new_tokener();
+    } else {
+        json_tokener_reset(reader->tokener);
+    }
     json_scanner_reset(&reader->scanner);
     reader->size = 0;
 }
