@@ -481,6 +481,7 @@ static const BadOption process[] = {
     {"-daemonize -qmp foo", "-qmp foo|unix:PATH"},
     {"-daemonize -pidfile @T/new -qmp unix:@T/q,server=on,wait=off -object foo,id=a",
      "-object|foo"},
+    {"-daemonize -run-with exit-with-parent=on", "-daemonize|exit-with-parent=on"},
     {"-daemonize -qmp stdio", "-daemonize|stdio"},
     {"-device foo,help", "foo|-device help"},
     {"-device memory-backend-memfd,help", "memory-backend-memfd|-device help"},
