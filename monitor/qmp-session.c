@@ -19,6 +19,8 @@
 
 /* Requests kept beside the one that runs before we stop reading. */
 #define REQUESTS_LIMIT 8
+/* Microseconds of commands in one go; then others get the VM lock and the main loop. */
+#define TURN_TIME 2000
 /* Descriptors kept for commands to come; a client has no reason to send more ahead. */
 #define DESCRIPTORS_LIMIT 64
 /* The kernel's limit for one message (SCM_MAX_FD, unix(7)). */
@@ -293,11 +295,23 @@ void qmp_request_answer(QmpRequest *request, json_object *result, GError *error)
     qmp_request_free(request);
 }
 
+/* Leaves the rest for the next turn of the main loop. */
+static void session_yield(QmpSession *session)
+{
+    if (!session->resume_source) {
+        session->resume_source = g_idle_add_full(G_PRIORITY_DEFAULT, session_resume, session, NULL);
+    }
+}
+
 /* Looks at what has arrived: out-of-band requests run at once, the others get in line. */
-static void session_sort(QmpSession *session)
+static void session_sort(QmpSession *session, gint64 until)
 {
     while (session->connected && !session_is_clogged(session) &&
            !g_queue_is_empty(&session->arrived)) {
+        if (g_get_monotonic_time() >= until) {
+            session_yield(session);
+            return;
+        }
         Arrival *arrival = g_queue_pop_head(&session->arrived);
         QmpRequest *request = qmp_request_new(session, g_steal_pointer(&arrival->value),
                                               g_steal_pointer(&arrival->error));
@@ -314,11 +328,17 @@ static void session_sort(QmpSession *session)
 /* Does what can be done now.  May end the connection. */
 static void session_run(QmpSession *session)
 {
+    gint64 until = g_get_monotonic_time() + TURN_TIME;
+
     while (!session->running && !session_is_clogged(session) &&
            !g_queue_is_empty(&session->waiting)) {
+        if (g_get_monotonic_time() >= until) {
+            session_yield(session);
+            break;
+        }
         session_execute(session, g_queue_pop_head(&session->waiting));
     }
-    session_sort(session);
+    session_sort(session, until);
     if (session->output.failed ||
         (session->ended && session_is_idle(session) && g_queue_is_empty(&session->arrived) &&
          qmp_output_pending(&session->output) == 0)) {
@@ -348,7 +368,8 @@ static void session_close_surplus(QmpSession *session, const char *bytes, gsize 
     while (length > 0 && g_ascii_isspace(bytes[length - 1])) {
         length--;
     }
-    if (length > 0 && bytes[length - 1] == '}' && session_is_idle(session)) {
+    if (length > 0 && bytes[length - 1] == '}' && session_is_idle(session) &&
+        g_queue_is_empty(&session->arrived)) {
         descriptors_close(session);
     }
 }
@@ -367,7 +388,7 @@ static gboolean session_input(gint fd G_GNUC_UNUSED, GIOCondition condition G_GN
         session->ended = TRUE;
     } else {
         json_reader_feed(session->reader, bytes, count, session_value, session);
-        session_sort(session);
+        session_sort(session, g_get_monotonic_time() + TURN_TIME);
         session_close_surplus(session, bytes, count);
     }
     session_run(session);
@@ -390,7 +411,7 @@ static gboolean session_output(gint fd G_GNUC_UNUSED, GIOCondition condition, gp
 static void session_watch(QmpSession *session)
 {
     gboolean read = session->greeted && !session->ended && session->input >= 0 &&
-                    !session_is_clogged(session) &&
+                    !session_is_clogged(session) && g_queue_is_empty(&session->arrived) &&
                     g_queue_get_length(&session->waiting) < REQUESTS_LIMIT;
     GIOCondition condition = qmp_output_pending(&session->output) > 0 ? G_IO_OUT : 0;
 

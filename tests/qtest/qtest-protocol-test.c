@@ -443,7 +443,8 @@ static void test_monitor_that_never_reads(void)
         longest = MAX(longest, g_get_monotonic_time() - before);
         g_usleep(1000);
     }
-    g_assert_cmpint(longest, <, 2 * G_USEC_PER_SEC);
+    g_test_message("longest access %" G_GINT64_FORMAT " us", longest);
+    g_assert_cmpint(longest, <, G_USEC_PER_SEC);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'query-status'}"));
     vmm_end(vmm);
 }
