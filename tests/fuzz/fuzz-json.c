@@ -7,6 +7,7 @@
 #include "util/json.h"
 
 #include <sanitizer/allocator_interface.h>
+#include <string.h>
 
 /* json-c makes a table of 16 members for "{}"; what is fixed is its stack for the nesting. */
 #define BYTES_PER_BYTE 1024
@@ -38,6 +39,9 @@ static void take(json_object *value, GError *error, gpointer opaque)
     json_object_put(value);
 }
 
+/* Ends whatever is open: a line end in a string is an error, a stray byte elsewhere. */
+static const char tail[] = "\n\xff\n";
+
 /* @slice 0: at once; else the length of each slice follows from it and from what was before. */
 static GPtrArray *read_all(const uint8_t *data, size_t size, uint8_t slice)
 {
@@ -52,6 +56,7 @@ static GPtrArray *read_all(const uint8_t *data, size_t size, uint8_t slice)
         fuzz_require(__sanitizer_get_current_allocated_bytes() <=
                      before + BYTES_FIXED + BYTES_PER_BYTE * (at + length));
     }
+    json_reader_feed(reader, tail, strlen(tail), take, texts);
     return texts;
 }
 
