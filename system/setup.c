@@ -219,6 +219,7 @@ gboolean setup_start(const GArray *items, GError **error)
 
 void setup_clear(void)
 {
+    device_hurry_all(); /* first: an access of qtest may be waiting for a device's peer */
     qtest_stop();
     monitor_cleanup(1000);
     device_cleanup_all();

@@ -323,11 +323,16 @@ static void hurry(VmObject *object, gpointer opaque G_GNUC_UNUSED)
     }
 }
 
+void device_hurry_all(void)
+{
+    vm_object_foreach_child(vm_object_container("machine/peripheral"), hurry, NULL);
+    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), hurry, NULL);
+}
+
 void device_cleanup_all(void)
 {
     exiting = TRUE;
-    vm_object_foreach_child(vm_object_container("machine/peripheral"), hurry, NULL);
-    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), hurry, NULL);
+    device_hurry_all();
     wait_until_idle();
     /* Devices on a bus first: once no vhost-user session is left, memory goes without a word. */
     unplug_each(sits_on_bus);

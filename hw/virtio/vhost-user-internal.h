@@ -15,7 +15,7 @@
 
 #include <pthread.h>
 
-/* Milliseconds that an ending session leaves to a backend that does not answer. */
+/* Milliseconds that a session in a hurry leaves to a backend that does not answer. */
 #define VHOST_USER_END_GRACE 500
 
 /* No table has this generation: the next change compares the whole map. */
@@ -98,7 +98,7 @@ struct VhostUserSession {
     gboolean has_table; /* started once: from then on the table follows the map */
     VhostUserMemoryJob memory_job;
     uint64_t driver_features; /* of the last start */
-    guint end_timer;
+    guint end_timer; /* 0: nobody is in a hurry */
 
     /* --- @lock: the queue, and what vhost_user_session_info() shows --- */
     pthread_mutex_t lock;
@@ -106,6 +106,8 @@ struct VhostUserSession {
     VhostUserJob *queue_head, **queue_tail;
     gboolean sleeping;
     guint64 jobs_queued, jobs_run;
+    guint64 jobs_seen;       /* when somebody in a hurry looked the last time */
+    gint64 impatient_from;   /* who waits for a job then waits no longer */
     guint waiting;           /* threads on @ran */
     gboolean owes_memory;    /* the running memory transaction waits for us */
     int hang_up;             /* duplicate of the socket, to shut down from outside; -1: closed */

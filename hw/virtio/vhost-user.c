@@ -108,6 +108,7 @@ VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, 
     session->callbacks = *callbacks;
     session->opaque = opaque;
     locks_init(session);
+    session->impatient_from = G_MAXINT64;
     session->queue_tail = &session->queue_head;
     session->rings = g_array_new(FALSE, FALSE, sizeof(VhostUserRingState));
     session->last_memory_time = -1;
@@ -187,9 +188,10 @@ void vhost_user_job_wait(VhostUserSession *session, guint64 number)
     pthread_mutex_lock(&session->lock);
     session->waiting++;
     while (session->jobs_run < number) {
-        if (!wait_for_a_job(session, deadline)) {
+        if (!wait_for_a_job(session, MIN(deadline, session->impatient_from))) {
             shutdown(session->hang_up, SHUT_RDWR);
             deadline = vhost_user_deadline();
+            session->impatient_from = G_MAXINT64;
         }
     }
     session->waiting--;
@@ -453,23 +455,32 @@ static void session_ended(gpointer data, const GError *error G_GNUC_UNUSED)
     }
 }
 
-/* The thread still waits for the backend: every wait ends with the connection. */
-static gboolean end_impatiently(gpointer data)
+/* If the thread still waits for what it waited for the last time: every wait ends with the
+ * connection. */
+static gboolean cut_if_stuck(gpointer data)
 {
     VhostUserSession *session = data;
 
     pthread_mutex_lock(&session->lock);
-    shutdown(session->hang_up, SHUT_RDWR);
+    if (session->jobs_run < session->jobs_queued && session->jobs_run == session->jobs_seen) {
+        shutdown(session->hang_up, SHUT_RDWR);
+    }
+    session->jobs_seen = session->jobs_run;
     pthread_mutex_unlock(&session->lock);
-    session->end_timer = 0;
-    return G_SOURCE_REMOVE;
+    return G_SOURCE_CONTINUE;
 }
 
 void vhost_user_session_hurry(VhostUserSession *session)
 {
-    if (session->end_timer == 0) {
-        session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, end_impatiently, session);
+    if (session->end_timer != 0) {
+        return;
     }
+    pthread_mutex_lock(&session->lock);
+    session->impatient_from = g_get_monotonic_time() + VHOST_USER_END_GRACE * INT64_C(1000);
+    session->jobs_seen = session->jobs_run;
+    pthread_cond_broadcast(&session->ran);
+    pthread_mutex_unlock(&session->lock);
+    session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, cut_if_stuck, session);
 }
 
 void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque)

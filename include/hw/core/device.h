@@ -107,6 +107,9 @@ gboolean device_machine_complete(void);
 /* Calls reset of every realized device, in order of realization; finishes requested unplugs. */
 void device_reset_all(void);
 
+/* The program ends: nobody waits long for a device's peer any more. */
+void device_hurry_all(void);
+
 /* Unrealizes everything at exit, those on a bus before memory, and waits until all have ended. */
 void device_cleanup_all(void);
 

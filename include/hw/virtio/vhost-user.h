@@ -118,7 +118,8 @@ void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset,
  */
 void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpointer opaque);
 
-/* The program is about to end: in half a second a backend that owes an answer is hung up on. */
+/* The program is about to end: a backend that hangs is hung up on after half a second from now on,
+ * also where somebody waits for it already. */
 void vhost_user_session_hurry(VhostUserSession *session);
 
 /* One element of x-query-vhost-user's answer. New reference. Does not wait. */
