@@ -2,6 +2,7 @@
 """What scripts/bench found, as tables: for a terminal and for the documentation."""
 
 ROWS = (8, 64, 256, 1024, 4096)
+QUIET = 0.5  # load average of a machine with nothing else to do
 
 
 def point_of(plug, dimm):
@@ -79,20 +80,22 @@ def rows_of_start(vmms):
                     for vmm in vmms]) for key, name, unit in names]
 
 
-def rows(results):
+def sections(results):
+    """Titles, and the rows below them."""
     vmms = results["vmms"]
-    return (rows_of_plugs(vmms, "device_add_us", "device_add") +
-            rows_of_plugs(vmms, "object_add_us", "object-add") +
-            rows_of_counts(vmms) + rows_of_start(vmms))
+    return (("Time of a plug", rows_of_plugs(vmms, "device_add_us", "device_add") +
+             rows_of_plugs(vmms, "object_add_us", "object-add")),
+            ("Counts of a plug", rows_of_counts(vmms)),
+            ("Start", rows_of_start(vmms)))
 
 
-def with_ratios(results):
-    """The table as texts, head first: name, then each program's value, then ratios to the first."""
+def with_ratios(results, title, rows):
+    """Rows as texts, head first: name, then each program's value, then ratios to the first."""
     vmms = results["vmms"]
-    head = [""] + [vmm["label"] for vmm in vmms]
+    head = [title] + [vmm["label"] for vmm in vmms]
     head += ["ratio" if len(vmms) == 2 else f"ratio {vmm['label']}" for vmm in vmms[1:]]
     table = [head]
-    for name, cells in rows(results):
+    for name, cells in rows:
         ratios = [number_text(cell[0] / cells[0][0]) if cell and cells[0] and cells[0][0] > 0
                   else "-" for cell in cells[1:]]
         table.append([name] + [cell[1] if cell else "-" for cell in cells] + ratios)
@@ -158,7 +161,9 @@ def aligned(table):
 
 
 def text(results):
-    parts = [machine_line(results), aligned(with_ratios(results)), aligned(floor_table(results))]
+    parts = [machine_line(results)]
+    parts += [aligned(with_ratios(results, *section)) for section in sections(results)]
+    parts.append(aligned(floor_table(results)))
     if not results["short"]:
         parts.append(aligned(goal_table(results)))
     return "\n\n".join(parts)
@@ -173,17 +178,17 @@ def list_table(table, head=True):
 
 
 def document(results):
-    runs = [f"{plug['runs']}" for vmm in results["vmms"] for plug in vmm["plug"]]
-    return "\n\n".join([
-        ".. Written by scripts/bench --document; do not edit.",
-        f"Machine: {machine_line(results)}.",
-        f"Command: ``{results['command']}``.",
-        "Programs: " + "; ".join(f"``{vmm['label']}`` is {vmm['version']}"
-                                 for vmm in results["vmms"]) + ".",
-        f"Runs for each column of devices: {', '.join(runs)}.",
-        list_table(goal_table(results)),
-        ".. image:: performance.svg\n"
-        "   :alt: time of device_add over the number of DIMMs",
-        list_table(with_ratios(results)),
-        list_table(floor_table(results), head=False),
-    ]) + "\n"
+    runs = ", ".join(str(plug["runs"]) for vmm in results["vmms"] for plug in vmm["plug"])
+    programs = "; ".join(f"{vmm['label']} is ``{vmm['path']}``, {vmm['version']}"
+                         for vmm in results["vmms"])
+    parts = [".. Written by scripts/bench --document; do not edit.",
+             f"Machine: {machine_line(results)}. Command: ``{results['command']}``.",
+             f"Programs: {programs}. Runs, by program and number of devices: {runs}."]
+    if results["machine"]["load"] > QUIET:
+        parts.append("**These figures are preliminary:** the machine was busy with other things.")
+    parts += [list_table(goal_table(results)),
+              list_table(floor_table(results), head=False),
+              ".. image:: performance.svg\n"
+              "   :alt: time of device_add over the number of DIMMs"]
+    parts += [list_table(with_ratios(results, *section)) for section in sections(results)]
+    return "\n\n".join(parts) + "\n"
