@@ -180,7 +180,7 @@ static void parse_options(int argc, char **argv)
         {"points", 0, 0, G_OPTION_ARG_STRING, &wanted.points, "report around these", "N,N,..."},
         {"count-calls", 0, 0, G_OPTION_ARG_NONE, &wanted.count_calls,
          "count system calls of a plug with strace; no times then", NULL},
-        {NULL},
+        G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GError) error = NULL;
     GOptionContext *context = g_option_context_new(NULL);
