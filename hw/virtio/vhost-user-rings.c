@@ -78,7 +78,11 @@ static gboolean send_address(VhostUserSession *session, const VhostUserRingState
                                    sizeof(state->address), NULL, 0, NULL, error);
 }
 
-/* Everything that makes a ring run; the answers come later. */
+/*
+ * Everything that makes a ring run; the answers come later.  The ring starts with a kick on the
+ * descriptor of SET_VRING_KICK (vhost-user, "Ring states"), and one may wait there already: so the
+ * backend must know before whom to call.
+ */
 static gboolean send_ring(VhostUserSession *session, const VhostUserRingState *state,
                           GError **error)
 {
@@ -87,8 +91,8 @@ static gboolean send_ring(VhostUserSession *session, const VhostUserRingState *s
     return send_state(session, VHOST_USER_SET_VRING_NUM, ring->index, ring->size, error) &&
            send_state(session, VHOST_USER_SET_VRING_BASE, ring->index, ring->base, error) &&
            send_address(session, state, error) &&
-           send_event_fd(session, VHOST_USER_SET_VRING_KICK, ring->index, ring->kick, error) &&
-           send_event_fd(session, VHOST_USER_SET_VRING_CALL, ring->index, ring->call, error);
+           send_event_fd(session, VHOST_USER_SET_VRING_CALL, ring->index, ring->call, error) &&
+           send_event_fd(session, VHOST_USER_SET_VRING_KICK, ring->index, ring->kick, error);
 }
 
 /* Rings start disabled if bit 30 was negotiated, enabled otherwise. */

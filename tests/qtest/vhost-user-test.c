@@ -189,6 +189,31 @@ static void test_no_protocol_features(void)
     rig_assert_names(text, "'b0'", "CONFIG", NULL);
 }
 
+/* Each ring's call descriptor is there before a kick can start it. */
+static void test_call_before_kick(void)
+{
+    RigOptions options = {.arguments = "-global vhost-user-blk-pci.num-queues=4"};
+    BlkOptions disk = {.queues = 4};
+    Rig *rig = rig_start(NULL, &options);
+    BackendMessage message;
+    gboolean called[4] = {FALSE};
+    guint kicks = 0;
+
+    rig_boot(rig, &disk);
+    for (guint i = 0; backend_message(rig_backend(rig, 0), i, &message); i++) {
+        guint ring = message.payload.u64 & 3;
+
+        if (message.header.request == VHOST_USER_SET_VRING_CALL) {
+            called[ring] = TRUE;
+        } else if (message.header.request == VHOST_USER_SET_VRING_KICK) {
+            g_assert_true(called[ring]);
+            kicks++;
+        }
+    }
+    g_assert_cmpuint(kicks, ==, 4);
+    rig_end(rig);
+}
+
 /* Before the driver starts the backend is sent no memory; at the start it gets all, once. */
 static void test_before_start(void)
 {
@@ -490,6 +515,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user/table/barrier", GINT_TO_POINTER(FALSE), test_table);
     g_test_add_func("/vhost-user/no-reply-ack", test_no_reply_ack);
     g_test_add_func("/vhost-user/no-protocol-features", test_no_protocol_features);
+    g_test_add_func("/vhost-user/call-before-kick", test_call_before_kick);
     g_test_add_func("/vhost-user/plug/before-start", test_before_start);
     g_test_add_func("/vhost-user/plug/in-flight", test_in_flight);
     g_test_add_func("/vhost-user/plug/paused", test_while_paused);

@@ -372,7 +372,7 @@ static void test_start_and_stop(void)
     stop(&f);
     g_assert_cmpstr(f.backend.log->str, ==,
                     "SET_FEATURES ADD_MEM_REG SET_VRING_NUM SET_VRING_BASE SET_VRING_ADDR "
-                    "SET_VRING_KICK SET_VRING_CALL SET_VRING_ENABLE SET_VRING_ENABLE "
+                    "SET_VRING_CALL SET_VRING_KICK SET_VRING_ENABLE SET_VRING_ENABLE "
                     "GET_VRING_BASE ");
     g_assert_cmpuint(vhost_user_session_ring_base(f.session, 0), ==, 7);
     g_assert_true(event_fd_clear(f.kick));
