@@ -100,6 +100,18 @@ static gboolean change_alone(VhostUserSession *session, const VhostUserMemoryJob
     return TRUE;
 }
 
+/* An addition failed for the sake of another region: nothing of it may stay at the backend. */
+static void take_out(VhostUserSession *session, const MemorySection *section)
+{
+    ShadowRegion region = region_of(section);
+
+    if (shadow_table_find(&session->shadow, region.guest_address) != NULL) {
+        empty_diff(session);
+        g_array_append_val(session->diff.removes, region);
+        vhost_user_table_apply(session, NULL);
+    }
+}
+
 static gboolean change_by_comparison(VhostUserSession *session, const VhostUserMemoryJob *job,
                                      GError **error)
 {
@@ -109,6 +121,9 @@ static gboolean change_by_comparison(VhostUserSession *session, const VhostUserM
     session->table_generation = VHOST_USER_GENERATION_UNKNOWN;
     g_clear_error(&session->kept);
     if (!bring_to_map(session, add ? &job->section : NULL, &generation, error)) {
+        if (add && !vhost_user_channel_broken(session->channel)) {
+            take_out(session, &job->section);
+        }
         return FALSE;
     }
     session->table_generation = generation + (add ? 1 : 0);

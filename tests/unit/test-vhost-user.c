@@ -33,7 +33,8 @@ typedef struct Backend {
     /* the script */
     uint64_t features, protocol_features, slots;
     Behaviour behaviour[VHOST_USER_REQUEST_COUNT];
-    int requests; /* the end of SET_BACKEND_REQ_FD that we got */
+    uint64_t refused_address; /* of ADD_MEM_REG, all others are accepted; 0: none is */
+    int requests;             /* the end of SET_BACKEND_REQ_FD that we got */
     uint8_t config_byte;
 } Backend;
 
@@ -78,6 +79,13 @@ static void reply_u64(Backend *backend, const VhostUserHeader *request, uint64_t
     reply(backend, request, &value, sizeof(value));
 }
 
+static gboolean refuses(const Backend *backend, uint32_t request, const VhostUserPayload *payload)
+{
+    return backend->behaviour[request] == REFUSE &&
+           (request != VHOST_USER_ADD_MEM_REG || backend->refused_address == 0 ||
+            backend->refused_address == payload->region.region.guest_address);
+}
+
 /* With the lock held. */
 static void answer(Backend *backend, const VhostUserHeader *request, VhostUserPayload *payload)
 {
@@ -104,7 +112,7 @@ static void answer(Backend *backend, const VhostUserHeader *request, VhostUserPa
         break;
     default:
         if (request->flags & VHOST_USER_FLAG_NEED_REPLY) {
-            reply_u64(backend, request, backend->behaviour[request->request] == REFUSE ? 5 : 0);
+            reply_u64(backend, request, refuses(backend, request->request, payload) ? 5 : 0);
         }
     }
 }
@@ -308,12 +316,13 @@ static void stop(Fixture *f)
     wait_for(&f->answers, f->answers + 1);
 }
 
-static void end_device(Fixture *f)
+/* Ends the session; @expected answers come until it has ended. */
+static void end_device_with(Fixture *f, guint expected)
 {
     guint answers = f->answers;
 
     vhost_user_session_end(f->session, on_done, f);
-    wait_for(&f->answers, answers + 1);
+    wait_for(&f->answers, answers + expected);
     shutdown(f->backend.socket, SHUT_RDWR);
     g_thread_join(f->backend.thread);
     g_ptr_array_unref(f->blocks);
@@ -324,6 +333,11 @@ static void end_device(Fixture *f)
     g_string_free(f->backend.log, TRUE);
     pthread_mutex_destroy(&f->backend.lock);
     g_free(f->message);
+}
+
+static void end_device(Fixture *f)
+{
+    end_device_with(f, 1);
 }
 
 static void end(Fixture *f)
@@ -435,6 +449,33 @@ static void test_refusal(void)
     end(&f);
 }
 
+/* After a failed start the map is compared: a region that was accepted along with one that was
+ * refused goes back. */
+static void test_refusal_of_another(void)
+{
+    Fixture f;
+
+    begin(&f, ALL_PROTOCOL, 32);
+    connect_session(&f);
+    add_memory(&f, "early", 16 * MIB);
+    f.backend.refused_address = 16 * MIB;
+    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, REFUSE);
+    start(&f);
+    wait_for(&f.failed_starts, 1);
+    add_memory(&f, "mem1", 256 * MIB);
+    g_assert_nonnull(f.message);
+    g_assert_nonnull(strstr(f.message, "0x1000000+0x100000 (memory backend 'early')"));
+    g_assert_cmpuint(memory_section_count(), ==, 2);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 4);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+
+    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, ACCEPT);
+    add_memory(&f, "mem1", 256 * MIB);
+    g_assert_null(f.message);
+    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 6);
+    end(&f);
+}
+
 /* What the backend does not let go of stays mapped, and is asked for again with the next change. */
 static void test_refused_removal(void)
 {
@@ -483,6 +524,52 @@ static void test_two_devices(void)
     g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
     g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
     end_device(&other);
+    end(&f);
+}
+
+/* The session ends, or its driver is reset, while the backend owes the answer to a change. */
+static void test_end_during_change(void)
+{
+    Fixture f;
+    MemorySection section;
+
+    begin(&f, ALL_PROTOCOL, 32);
+    connect_session(&f);
+    start(&f);
+    stop(&f);
+    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
+    section = new_section(&f, "mem1", 256 * MIB);
+    g_assert_true(memory_add(&section, on_done, &f, NULL));
+    wait_for_count(&f, VHOST_USER_ADD_MEM_REG, 2);
+    vhost_user_session_stop(f.session, FALSE, NULL, NULL);
+    vhost_user_session_reset(f.session);
+    end_device_with(&f, 2); /* the change is done without us, and the end is */
+    g_assert_cmpuint(memory_section_count(), ==, 2);
+    g_assert_cmpuint(f.lost, ==, 0);
+    memory_clear();
+    g_assert_cmpuint(ram_block_count(), ==, 0);
+}
+
+static void test_stop_during_change(void)
+{
+    Fixture f;
+    MemorySection section;
+    guint answers;
+
+    begin(&f, ALL_PROTOCOL, 32);
+    connect_session(&f);
+    for (guint i = 1; i <= 20; i++) {
+        start(&f);
+        section = new_section(&f, "mem", i * 16 * MIB);
+        answers = f.answers;
+        g_assert_true(memory_add(&section, on_done, &f, NULL));
+        vhost_user_session_stop(f.session, TRUE, NULL, NULL);
+        vhost_user_session_reset(f.session);
+        wait_for(&f.answers, answers + 1);
+        g_assert_null(f.message);
+        g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, i + 1);
+    }
+    g_assert_cmpuint(f.failed_starts + f.lost, ==, 0);
     end(&f);
 }
 
@@ -684,8 +771,11 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user/start-and-stop", test_start_and_stop);
     g_test_add_func("/vhost-user/transactions", test_transactions);
     g_test_add_func("/vhost-user/refusal", test_refusal);
+    g_test_add_func("/vhost-user/refusal-of-another", test_refusal_of_another);
     g_test_add_func("/vhost-user/refused-removal", test_refused_removal);
     g_test_add_func("/vhost-user/two-devices", test_two_devices);
+    g_test_add_func("/vhost-user/end-during-change", test_end_during_change);
+    g_test_add_func("/vhost-user/stop-during-change", test_stop_during_change);
     g_test_add_func("/vhost-user/limits", test_limits);
     g_test_add_func("/vhost-user/whole-table", test_whole_table);
     g_test_add_func("/vhost-user/hang", test_hang);
