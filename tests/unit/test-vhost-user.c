@@ -4,14 +4,13 @@
  * happens when the backend refuses, hangs or hangs up.
  */
 #include "hw/virtio/vhost-user.h"
-#include "libvhost-user/wire.h"
+#include "session-backend.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 #include "util/fd.h"
 #include "util/json.h"
 
 #include <linux/virtio_config.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,160 +18,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define BIT(number) (UINT64_C(1) << (number))
-
-/* --- the backend --- */
-
-typedef enum { ACCEPT, REFUSE, HANG, HANG_UP } Behaviour;
-
-typedef struct Backend {
-    int socket;
-    GThread *thread;
-    pthread_mutex_t lock;
-    GString *log; /* names of requests, each followed by a space */
-    guint counts[VHOST_USER_REQUEST_COUNT];
-    /* the script */
-    uint64_t features, protocol_features, slots;
-    Behaviour behaviour[VHOST_USER_REQUEST_COUNT];
-    uint64_t refused_address; /* of ADD_MEM_REG, all others are accepted; 0: none is */
-    int requests;             /* the end of SET_BACKEND_REQ_FD that we got */
-    uint8_t config_byte;
-} Backend;
-
-static gboolean receive(Backend *backend, VhostUserHeader *header, uint8_t *payload, int *fds,
-                        guint *fd_count)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(8 * sizeof(int))];
-    } control;
-    struct iovec vector = {header, sizeof(*header)};
-    struct msghdr message = {.msg_iov = &vector,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-
-    *fd_count = 0;
-    if (recvmsg(backend->socket, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) !=
-        (ssize_t)sizeof(*header)) {
-        return FALSE;
-    }
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
-        *fd_count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(c), *fd_count * sizeof(int));
-    }
-    return header->size == 0 ||
-           recv(backend->socket, payload, header->size, MSG_WAITALL) == (ssize_t)header->size;
-}
-
-static void reply(Backend *backend, const VhostUserHeader *request, const void *payload,
-                  uint32_t size)
-{
-    VhostUserHeader header = {request->request, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY, size};
-    struct iovec vector[] = {{&header, sizeof(header)}, {(void *)payload, size}};
-    struct msghdr message = {.msg_iov = vector, .msg_iovlen = 2};
-
-    sendmsg(backend->socket, &message, MSG_NOSIGNAL);
-}
-
-static void reply_u64(Backend *backend, const VhostUserHeader *request, uint64_t value)
-{
-    reply(backend, request, &value, sizeof(value));
-}
-
-static gboolean refuses(const Backend *backend, uint32_t request, const VhostUserPayload *payload)
-{
-    return backend->behaviour[request] == REFUSE &&
-           (request != VHOST_USER_ADD_MEM_REG || backend->refused_address == 0 ||
-            backend->refused_address == payload->region.region.guest_address);
-}
-
-/* With the lock held. */
-static void answer(Backend *backend, const VhostUserHeader *request, VhostUserPayload *payload)
-{
-    switch (request->request) {
-    case VHOST_USER_GET_FEATURES:
-        reply_u64(backend, request, backend->features);
-        break;
-    case VHOST_USER_GET_PROTOCOL_FEATURES:
-        reply_u64(backend, request, backend->protocol_features);
-        break;
-    case VHOST_USER_GET_QUEUE_NUM:
-        reply_u64(backend, request, 4);
-        break;
-    case VHOST_USER_GET_MAX_MEM_SLOTS:
-        reply_u64(backend, request, backend->slots);
-        break;
-    case VHOST_USER_GET_CONFIG:
-        memset(payload->config.bytes, backend->config_byte, payload->config.size);
-        reply(backend, request, payload, request->size);
-        break;
-    case VHOST_USER_GET_VRING_BASE:
-        payload->state.num = 7;
-        reply(backend, request, payload, sizeof(payload->state));
-        break;
-    default:
-        if (request->flags & VHOST_USER_FLAG_NEED_REPLY) {
-            reply_u64(backend, request, refuses(backend, request->request, payload) ? 5 : 0);
-        }
-    }
-}
-
-static void keep_fds(Backend *backend, uint32_t request, int *fds, guint count)
-{
-    for (guint i = 0; i < count; i++) {
-        if (request == VHOST_USER_SET_BACKEND_REQ_FD) {
-            backend->requests = fds[i];
-        } else {
-            close(fds[i]);
-        }
-    }
-}
-
-static gpointer backend_thread(gpointer data)
-{
-    Backend *backend = data;
-    VhostUserHeader header;
-    VhostUserPayload payload;
-    int fds[8];
-    guint fd_count;
-
-    while (receive(backend, &header, (uint8_t *)&payload, fds, &fd_count)) {
-        Behaviour behaviour;
-
-        g_assert_null(vhost_user_validate_request(&header, &payload, fd_count, UINT32_MAX));
-        keep_fds(backend, header.request, fds, fd_count);
-        pthread_mutex_lock(&backend->lock);
-        g_string_append_printf(backend->log, "%s ", vhost_user_request_name(header.request));
-        backend->counts[header.request]++;
-        behaviour = backend->behaviour[header.request];
-        if (behaviour == ACCEPT || behaviour == REFUSE) {
-            answer(backend, &header, &payload);
-        }
-        pthread_mutex_unlock(&backend->lock);
-        if (behaviour == HANG_UP) {
-            break;
-        }
-    }
-    shutdown(backend->socket, SHUT_RDWR);
-    return NULL;
-}
-
-static guint count_of(Backend *backend, uint32_t request)
-{
-    guint count;
-
-    pthread_mutex_lock(&backend->lock);
-    count = backend->counts[request];
-    pthread_mutex_unlock(&backend->lock);
-    return count;
-}
-
-static void set_behaviour(Backend *backend, uint32_t request, Behaviour behaviour)
-{
-    pthread_mutex_lock(&backend->lock);
-    backend->behaviour[request] = behaviour;
-    pthread_mutex_unlock(&backend->lock);
-}
 
 /* --- the device --- */
 
@@ -233,7 +78,7 @@ static gboolean wake_up(gpointer opaque G_GNUC_UNUSED)
 /* Until the backend has seen @request @value times. */
 static void wait_for_count(Fixture *f, uint32_t request, guint value)
 {
-    while (count_of(&f->backend, request) < value) {
+    while (backend_count(&f->backend, request) < value) {
         g_timeout_add(1, wake_up, NULL);
         main_loop_turn();
     }
@@ -394,7 +239,7 @@ static void test_start_and_stop(void)
     /* The table outlives the stop. */
     start(&f);
     stop(&f);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 1);
     info = vhost_user_session_info(f.session);
     g_assert_cmpint(json_object_get_int(json_object_object_get(info, "slots-used")), ==, 1);
     json_object_put(info);
@@ -409,18 +254,18 @@ static void test_transactions(void)
     connect_session(&f);
     add_memory(&f, "early", 16 * MIB); /* before the first start: nothing is sent */
     g_assert_null(f.message);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 0);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 0);
     start(&f);
     add_memory(&f, "m1", 32 * MIB);
     g_assert_null(f.message);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
 
     g_assert_true(memory_remove(16 * MIB, on_done, &f, NULL));
     wait_for(&f.answers, f.answers + 1);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 0);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 0);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 1);
     end(&f);
 }
 
@@ -432,7 +277,7 @@ static void test_refusal(void)
     connect_session(&f);
     start(&f);
     stop(&f);
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, REFUSE);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, REFUSE);
     add_memory(&f, "mem1", 256 * MIB);
     g_test_message("%s", f.message);
     g_assert_true(g_str_has_prefix(f.message, "vhost-user device 'b0': ADD_MEM_REG of region "
@@ -441,11 +286,11 @@ static void test_refusal(void)
     g_assert_cmpuint(memory_section_count(), ==, 1);
     g_assert_cmpuint(f.lost, ==, 0);
 
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, ACCEPT);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, ACCEPT);
     add_memory(&f, "mem1", 256 * MIB);
     g_assert_null(f.message);
     /* Boot memory, refused, accepted: never compared anew. */
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
     end(&f);
 }
 
@@ -459,20 +304,20 @@ static void test_refusal_of_another(void)
     connect_session(&f);
     add_memory(&f, "early", 16 * MIB);
     f.backend.refused_address = 16 * MIB;
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, REFUSE);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, REFUSE);
     start(&f);
     wait_for(&f.failed_starts, 1);
     add_memory(&f, "mem1", 256 * MIB);
     g_assert_nonnull(f.message);
     g_assert_nonnull(strstr(f.message, "0x1000000+0x100000 (memory backend 'early')"));
     g_assert_cmpuint(memory_section_count(), ==, 2);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 4);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 4);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
 
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, ACCEPT);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, ACCEPT);
     add_memory(&f, "mem1", 256 * MIB);
     g_assert_null(f.message);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 6);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 6);
     end(&f);
 }
 
@@ -485,15 +330,15 @@ static void test_refused_removal(void)
     connect_session(&f);
     start(&f);
     add_memory(&f, "m1", 32 * MIB);
-    set_behaviour(&f.backend, VHOST_USER_REM_MEM_REG, REFUSE);
+    backend_set_behaviour(&f.backend, VHOST_USER_REM_MEM_REG, REFUSE);
     g_assert_true(memory_remove(32 * MIB, on_done, &f, NULL));
     wait_for(&f.answers, f.answers + 1);
     g_assert_null(f.message);
-    set_behaviour(&f.backend, VHOST_USER_REM_MEM_REG, ACCEPT);
+    backend_set_behaviour(&f.backend, VHOST_USER_REM_MEM_REG, ACCEPT);
     add_memory(&f, "m2", 64 * MIB);
     g_assert_null(f.message);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 2);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_REM_MEM_REG), ==, 2);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
     end(&f);
 }
 
@@ -510,19 +355,19 @@ static void test_two_devices(void)
     stop(&f);
     start(&other);
     stop(&other);
-    set_behaviour(&other.backend, VHOST_USER_SET_MEM_TABLE, REFUSE);
+    backend_set_behaviour(&other.backend, VHOST_USER_SET_MEM_TABLE, REFUSE);
     /* The table that is sent to restore the old one is refused as well: that backend is lost. */
     add_memory(&f, "mem1", 256 * MIB);
     g_test_message("%s", f.message);
     g_assert_nonnull(strstr(f.message, "SET_MEM_TABLE of region 0x10000000+0x100000"));
     wait_for(&other.lost, 1);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 2);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 2);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
 
     add_memory(&f, "mem1", 256 * MIB);
     g_assert_null(f.message);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 3);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_REM_MEM_REG), ==, 1);
     end_device(&other);
     end(&f);
 }
@@ -537,7 +382,7 @@ static void test_end_during_change(void)
     connect_session(&f);
     start(&f);
     stop(&f);
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
     section = new_section(&f, "mem1", 256 * MIB);
     g_assert_true(memory_add(&section, on_done, &f, NULL));
     wait_for_count(&f, VHOST_USER_ADD_MEM_REG, 2);
@@ -567,7 +412,7 @@ static void test_stop_during_change(void)
         vhost_user_session_reset(f.session);
         wait_for(&f.answers, answers + 1);
         g_assert_null(f.message);
-        g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, i + 1);
+        g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, i + 1);
     }
     g_assert_cmpuint(f.failed_starts + f.lost, ==, 0);
     end(&f);
@@ -611,11 +456,11 @@ static void test_whole_table(void)
         add_memory(&f, "m", i * 16 * MIB);
         g_assert_null(f.message);
     }
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 8);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 8);
     /* Once at the start, then after each table that replaced one under the running ring. */
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_SET_VRING_ADDR), ==, 8);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 0);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 0);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_VRING_ADDR), ==, 8);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 0);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 0);
     section = new_section(&f, "m8", 256 * MIB);
     g_assert_false(memory_add(&section, on_done, &f, &error));
     g_assert_cmpstr(error->message, ==, "vhost-user device 'b0' allows 8 memory slots, 8 in use");
@@ -630,7 +475,7 @@ static void test_hang(void)
     connect_session(&f);
     start(&f);
     stop(&f);
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
     vhost_user_session_set_timeout(100);
     add_memory(&f, "mem1", 256 * MIB);
     vhost_user_session_set_timeout(VHOST_USER_TIMEOUT_SECONDS * 1000);
@@ -653,7 +498,7 @@ static void test_hang_at_end(void)
     gint64 before;
 
     begin(&f, ALL_PROTOCOL, 32);
-    set_behaviour(&f.backend, VHOST_USER_GET_VRING_BASE, HANG);
+    backend_set_behaviour(&f.backend, VHOST_USER_GET_VRING_BASE, HANG);
     connect_session(&f);
     start(&f);
     vhost_user_session_stop(f.session, FALSE, NULL, NULL);
@@ -677,7 +522,7 @@ static void test_hang_up(void)
     connect_session(&f);
     start(&f);
     stop(&f);
-    set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG_UP);
+    backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG_UP);
     add_memory(&f, "mem1", 256 * MIB);
     g_test_message("%s", f.message);
     g_assert_nonnull(strstr(f.message, "region 0x10000000+0x100000"));
@@ -686,7 +531,7 @@ static void test_hang_up(void)
     end(&f);
 
     begin(&f, ALL_PROTOCOL, 32);
-    set_behaviour(&f.backend, VHOST_USER_GET_QUEUE_NUM, HANG_UP);
+    backend_set_behaviour(&f.backend, VHOST_USER_GET_QUEUE_NUM, HANG_UP);
     connect_session(&f);
     g_assert_nonnull(f.message);
     end(&f);
@@ -710,8 +555,8 @@ static void test_without_bit_30(void)
     g_assert_null(f.message);
     start(&f);
     stop(&f);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_SET_VRING_ENABLE), ==, 0);
-    g_assert_cmpuint(count_of(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 1);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_VRING_ENABLE), ==, 0);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 1);
     end(&f);
 }
 
