@@ -123,9 +123,9 @@ void accel_print_help(void)
 
     vm_types_foreach(visit, &search);
     g_auto(GStrv) list = g_strsplit(names->str, ", ", -1);
-    printf("Accelerators supported in this program:\n");
+    printf("Accelerators:\n");
     for (guint i = 0; list[i]; i++) {
-        printf("%s\n", list[i]);
+        printf("  %s\n", list[i]);
     }
 }
 

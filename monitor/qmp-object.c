@@ -179,33 +179,6 @@ static json_object *qom_list_types(json_object *arguments, GError **error G_GNUC
     return query.list;
 }
 
-/* The value a new object has; NULL where none is worth telling. */
-static json_object *field_default(const VmField *field)
-{
-    if (field->get) {
-        return NULL;
-    }
-    switch (field->kind) {
-    case VM_FIELD_BOOL:
-        return json_object_new_boolean(field->default_value != 0);
-    case VM_FIELD_INT32:
-        return json_object_new_int64((gint64)field->default_value);
-    case VM_FIELD_UINT8:
-    case VM_FIELD_UINT16:
-    case VM_FIELD_UINT32:
-    case VM_FIELD_UINT64:
-    case VM_FIELD_SIZE:
-        return json_object_new_uint64(field->default_value);
-    case VM_FIELD_ENUM:
-        return json_object_new_string(field->names[field->default_value]);
-    case VM_FIELD_STRING:
-    case VM_FIELD_LINK:
-    case VM_FIELD_UINT16_LIST:
-        break;
-    }
-    return NULL;
-}
-
 json_object *qmp_property_list(GType type)
 {
     const GPtrArray *fields = vm_type_fields(type);
@@ -214,7 +187,7 @@ json_object *qmp_property_list(GType type)
     for (guint i = 0; i < fields->len; i++) {
         const VmField *field = g_ptr_array_index(fields, i);
         json_object *entry = json_object_new_object();
-        json_object *value = field_default(field);
+        json_object *value = vm_field_default(field);
 
         json_add_string(entry, "name", field->name);
         json_add_string(entry, "type", vm_field_type_name(field));

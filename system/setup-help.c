@@ -16,7 +16,7 @@
 
 static void print_trace_event(TraceEvent *event, gpointer opaque G_GNUC_UNUSED)
 {
-    printf("%s - %s\n", event->name, event->doc);
+    printf("  %-28s %s\n", event->name, event->doc);
 }
 
 static void print_object_type(GType type, gpointer opaque G_GNUC_UNUSED)
@@ -33,22 +33,12 @@ static void print_object_type(GType type, gpointer opaque G_GNUC_UNUSED)
 static gboolean print_object_help(const char *type, GError **error)
 {
     GType found = vm_type_find(type);
-    guint count;
-
     g_autoptr(GTypeClass) class = found ? g_type_class_ref(found) : NULL;
     if (!found || G_TYPE_IS_ABSTRACT(found) || !VM_OBJECT_CLASS(class)->complete) {
         vm_error_set(error, "-object %s: no such type; -object help lists them", type);
         return FALSE;
     }
-    g_autofree GParamSpec **properties =
-        g_object_class_list_properties(G_OBJECT_CLASS(class), &count);
-    printf("%s options:\n", type);
-    for (guint i = 0; i < count; i++) {
-        const VmField *field = vm_field_of(properties[i]);
-        if (field) {
-            printf("  %s=<%s> - %s\n", field->name, vm_field_type_name(field), field->doc);
-        }
-    }
+    vm_type_print_help(found);
     return TRUE;
 }
 
@@ -70,22 +60,40 @@ static char *asked_type(const char *value)
     return NULL;
 }
 
+static gboolean print_machine_help(const char *name, GError **error)
+{
+    const MachineClass *class = machine_find(name, error);
+
+    if (!class) {
+        g_prefix_error(error, "-machine %s: ", name);
+        return FALSE;
+    }
+    vm_type_print_help(G_TYPE_FROM_CLASS(class));
+    return TRUE;
+}
+
 static gboolean print_for_option(const CommandLineOption *option, const char *type, GError **error)
 {
     const char *name = option->name;
 
-    if (!strcmp(name, "machine") || !strcmp(name, "M")) {
+    gboolean machine = !strcmp(name, "machine") || !strcmp(name, "M");
+
+    if (machine && *type) {
+        return print_machine_help(type, error);
+    }
+    if (machine) {
         machine_print_help();
     } else if (!strcmp(name, "accel")) {
         accel_print_help();
     } else if (!strcmp(name, "chardev")) {
         chardev_print_help();
     } else if (!strcmp(name, "trace")) {
+        printf("Trace events:\n");
         trace_foreach(print_trace_event, NULL);
     } else if (!strcmp(name, "object") && *type) {
         return print_object_help(type, error);
     } else if (!strcmp(name, "object")) {
-        printf("List of user creatable objects:\n");
+        printf("Types of -object:\n");
         vm_types_foreach(print_object_type, NULL);
     } else if (!strcmp(name, "device") && *type) {
         return device_print_type_help(type, error);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What -device help and -device TYPE,help print: read from the types themselves. */
 #include "hw/core/device.h"
-#include "monitor/qmp.h"
 
 #include <stdio.h>
 
@@ -61,43 +60,12 @@ void device_print_help(void)
     }
 }
 
-static gboolean is_settable(const VmField *field)
-{
-    return !(field->flags & VM_FIELD_READ_ONLY) && (!field->get || field->set);
-}
-
-/* @info is what QMP says of the same property. */
-static void print_property(const VmField *field, json_object *info)
-{
-    g_autofree char *name = g_strdup_printf("%s=<%s>", field->name, vm_field_type_name(field));
-    json_object *value = json_object_object_get(info, "default-value");
-
-    printf("  %-24s - %s", name, field->doc ? field->doc : "");
-    for (guint i = 0; field->kind == VM_FIELD_ENUM && field->names[i]; i++) {
-        printf("%s%s", i ? ", " : ": ", field->names[i]);
-    }
-    if (value) {
-        printf(" (default: %s)", json_object_get_string(value));
-    } else if (field->flags & VM_FIELD_REQUIRED) {
-        printf(" (required)");
-    }
-    printf("\n");
-}
-
 gboolean device_print_type_help(const char *type_name, GError **error)
 {
     GType type = device_type_find(type_name, error);
 
-    if (!type) {
-        return FALSE;
+    if (type) {
+        vm_type_print_help(type);
     }
-    const GPtrArray *fields = vm_type_fields(type);
-    g_autoptr(json_object) list = qmp_property_list(type);
-    printf("%s options:\n", type_name);
-    for (guint i = 0; i < fields->len; i++) {
-        if (is_settable(fields->pdata[i])) {
-            print_property(fields->pdata[i], json_object_array_get_idx(list, i));
-        }
-    }
-    return TRUE;
+    return type != 0;
 }

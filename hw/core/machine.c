@@ -119,15 +119,15 @@ static void print_machine(MachineClass *class, gpointer opaque G_GNUC_UNUSED)
 {
     const char *description = class->parent.description;
 
+    printf("  %-16s %s%s\n", class->name, description, class->is_default ? " (default)" : "");
     for (guint i = 0; class->aliases && class->aliases[i]; i++) {
-        printf("%-20s %s (alias of %s)\n", class->aliases[i], description, class->name);
+        printf("  %-16s the same by another name\n", class->aliases[i]);
     }
-    printf("%-20s %s%s\n", class->name, description, class->is_default ? " (default)" : "");
 }
 
 void machine_print_help(void)
 {
-    printf("Supported machines are:\n");
+    printf("Supported machines:\n");
     machine_foreach(print_machine, NULL);
 }
 

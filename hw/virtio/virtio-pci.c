@@ -209,7 +209,7 @@ static void virtio_pci_finalize(GObject *object)
 
 static const VmField virtio_pci_fields[] = {
     {.name = "vectors",
-     .doc = "MSI-X vectors, 0 for none (default: one a queue and one for the configuration)",
+     .doc = "MSI-X vectors, 0 for none, 4294967295 for one a queue and one for the configuration",
      .kind = VM_FIELD_UINT32,
      .offset = offsetof(VirtioPci, vectors),
      .default_value = VECTORS_UNSPECIFIED},

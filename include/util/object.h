@@ -177,6 +177,13 @@ const VmField *vm_field_of(GParamSpec *property);
  */
 const char *vm_field_type_name(const VmField *field);
 
+/* The value that a new object has, without -global; NULL where none is worth telling (strings,
+ * links, lists, computed values).  New reference. */
+json_object *vm_field_default(const VmField *field);
+
+/* TYPE,help: the properties of @type that can be set, to standard output. Any thread. */
+void vm_type_print_help(GType type);
+
 /* --- properties --- */
 
 /* How messages name @object: "device 'd0'", or its type name without an id.  Caller frees. */
