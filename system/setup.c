@@ -226,6 +226,7 @@ void setup_clear(void)
     machine_cleanup();
     memory_clear();
     chardev_cleanup();
+    vm_object_tree_clear(); /* no device and no map holds guest memory any more */
     fd_names_clear();
     setup_groups_clear();
 }

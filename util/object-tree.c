@@ -52,10 +52,10 @@ static void index_remove(VmObject *object)
     }
 }
 
+static VmObject *root;
+
 VmObject *vm_object_root(void)
 {
-    static VmObject *root;
-
     if (!root) {
         root = g_object_new(container_get_type(), NULL);
     }
@@ -116,6 +116,15 @@ void object_release_children(VmObject *object)
         vm_object_unparent(object->child_order.tail->data);
     }
     g_clear_pointer(&object->children, g_hash_table_unref);
+}
+
+void vm_object_tree_clear(void)
+{
+    if (root) {
+        object_release_children(root);
+        g_clear_object(&root);
+    }
+    g_clear_pointer(&objects_by_name, g_hash_table_unref);
 }
 
 void vm_object_foreach_child(VmObject *parent, void (*visit)(VmObject *child, gpointer opaque),

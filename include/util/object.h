@@ -231,8 +231,12 @@ void vm_globals_report_unused(void);
  */
 VmObject *vm_object_new(GType type, const char *id, GError **error);
 
-/* The root of the tree; "/" as a path.  Never freed. */
+/* The root of the tree; "/" as a path.  Lives until vm_object_tree_clear(). */
 VmObject *vm_object_root(void);
+
+/* At exit, when nobody uses an object any more: lets go of all that is still in the tree, last
+ * first, containers too. */
+void vm_object_tree_clear(void);
 
 /* The container at @path below the root ("objects", "machine/peripheral"), made when missing.
  * Borrowed. */

@@ -366,6 +366,35 @@ static void test_chardevs(void)
     run_test(chardev_comes_and_leaves, 200, NULL);
 }
 
+/* --- the end --- */
+
+/* TRUE if the file behind a memory backend still has its bytes when the program has ended. */
+static gboolean keeps_bytes(const char *discard)
+{
+    g_autofree char *path = vmm_temporary_path("memory.bin");
+    g_autofree char *bytes = g_strnfill(RIG_DIMM, 'x');
+    g_autofree char *after = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize size;
+
+    g_assert_true(g_file_set_contents(path, bytes, (gssize)RIG_DIMM, &error));
+    vmm_end(vmm_start_or_fail(NULL,
+                              "-machine pc -m 64M,slots=1,maxmem=128M -object "
+                              "memory-backend-file,id=m,size=2M,mem-path=%s,share=on,"
+                              "discard-data=%s -device pc-dimm,memdev=m",
+                              path, discard));
+    g_assert_true(g_file_get_contents(path, &after, &size, &error));
+    g_assert_cmpuint(size, ==, RIG_DIMM);
+    return memcmp(after, bytes, size) == 0;
+}
+
+/* Objects that nobody deleted are freed at the end, so what they promised for then is done. */
+static void test_end(void)
+{
+    g_assert_true(keeps_bytes("off"));
+    g_assert_false(keeps_bytes("on"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -376,5 +405,6 @@ int main(int argc, char **argv)
     g_test_add_func("/leak/disk-refused", test_disk_refused);
     g_test_add_func("/leak/monitors", test_monitors);
     g_test_add_func("/leak/chardevs", test_chardevs);
+    g_test_add_func("/leak/end", test_end);
     return g_test_run();
 }
