@@ -98,7 +98,7 @@ struct VhostUserSession {
     gboolean has_table; /* started once: from then on the table follows the map */
     VhostUserMemoryJob memory_job;
     uint64_t driver_features; /* of the last start */
-    guint end_timer; /* 0: nobody is in a hurry */
+    guint end_timer;          /* 0: nobody is in a hurry */
 
     /* --- @lock: the queue, and what vhost_user_session_info() shows --- */
     pthread_mutex_t lock;
@@ -106,7 +106,7 @@ struct VhostUserSession {
     VhostUserJob *queue_head, **queue_tail;
     gboolean sleeping;
     guint64 jobs_queued, jobs_run;
-    guint64 jobs_seen;       /* when somebody in a hurry looked the last time */
+    guint64 job_seen;        /* under way when somebody in a hurry looked last; 0: none */
     gint64 impatient_from;   /* who waits for a job then waits no longer */
     guint waiting;           /* threads on @ran */
     gboolean owes_memory;    /* the running memory transaction waits for us */

@@ -455,31 +455,37 @@ static void session_ended(gpointer data, const GError *error G_GNUC_UNUSED)
     }
 }
 
-/* If the thread still waits for what it waited for the last time: every wait ends with the
- * connection. */
+/* With session->lock. */
+static guint64 job_under_way(const VhostUserSession *session)
+{
+    return session->jobs_run < session->jobs_queued ? session->jobs_run + 1 : 0;
+}
+
+/* If the thread is still at the job it was at the last time: every wait ends with the connection.
+ */
 static gboolean cut_if_stuck(gpointer data)
 {
     VhostUserSession *session = data;
 
     pthread_mutex_lock(&session->lock);
-    if (session->jobs_run < session->jobs_queued && session->jobs_run == session->jobs_seen) {
+    if (session->job_seen != 0 && session->job_seen == job_under_way(session)) {
         shutdown(session->hang_up, SHUT_RDWR);
     }
-    session->jobs_seen = session->jobs_run;
+    session->job_seen = job_under_way(session);
     pthread_mutex_unlock(&session->lock);
     return G_SOURCE_CONTINUE;
 }
 
 void vhost_user_session_hurry(VhostUserSession *session)
 {
-    if (session->end_timer != 0) {
-        return;
-    }
     pthread_mutex_lock(&session->lock);
     session->impatient_from = g_get_monotonic_time() + VHOST_USER_END_GRACE * INT64_C(1000);
-    session->jobs_seen = session->jobs_run;
+    session->job_seen = job_under_way(session);
     pthread_cond_broadcast(&session->ran);
     pthread_mutex_unlock(&session->lock);
+    if (session->end_timer != 0) {
+        g_source_remove(session->end_timer);
+    }
     session->end_timer = g_timeout_add(VHOST_USER_END_GRACE, cut_if_stuck, session);
 }
 
