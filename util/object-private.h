@@ -15,17 +15,19 @@ const ObjectFields *object_fields(GType type);
 
 /* A member's value, whatever its kind. */
 typedef union FieldValue {
+    uint64_t uint64; /* first, and none is wider: {0} clears only the first (C11 6.7.9, 21) */
     gboolean boolean;
     uint8_t uint8;
     uint16_t uint16;
     uint32_t uint32;
-    uint64_t uint64;
     int32_t int32;
     int enumeration;
     char *string;
     VmObject *link;
     GArray *list;
 } FieldValue;
+
+G_STATIC_ASSERT(sizeof(FieldValue) == sizeof(uint64_t));
 
 /* TRUE if the value lives in the instance struct. */
 gboolean field_has_member(const VmField *field);

@@ -171,6 +171,7 @@ static void test_set(void)
     static const char *const rows[][3] = {
         {"tame", "\"off\"", "false"},
         {"tame", "true", "true"},
+        {"mate", "\"\"", "\"\""},
         {"legs", "\"0x8\"", "8"},
         {"teeth", "2", "2"},
         {"hairs", "\"4294967295\"", "4294967295"},
