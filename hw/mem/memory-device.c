@@ -50,16 +50,6 @@ void memory_device_area_clear(void)
     area = (struct Area){0};
 }
 
-uint64_t memory_device_area_base(void)
-{
-    return area.base;
-}
-
-uint64_t memory_device_area_size(void)
-{
-    return area.size;
-}
-
 uint64_t memory_device_slots(void)
 {
     return area.slots;

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 
+/* Nanoseconds, never less than before. */
 gint64 clock_now(void);
 
 typedef struct ClockTimer ClockTimer;
@@ -17,11 +18,13 @@ typedef struct ClockTimer ClockTimer;
 /* A stopped timer; @function is called with the VM lock held, in the thread that moved the clock.
  */
 ClockTimer *clock_timer_new(void (*function)(gpointer opaque), gpointer opaque);
+/* Stops it first. */
 void clock_timer_free(ClockTimer *timer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ClockTimer, clock_timer_free)
 
 /* Expires once when the clock reaches @deadline (ns); replaces an earlier deadline. */
 void clock_timer_set(ClockTimer *timer, gint64 deadline);
+/* Does nothing to a stopped timer. */
 void clock_timer_stop(ClockTimer *timer);
 
 /* The earliest deadline, or -1. */

@@ -15,7 +15,7 @@ typedef struct IrqSource IrqSource;
 IrqSource *irq_source_new(guint line);   /* line < IRQ_LINES */
 void irq_source_free(IrqSource *source); /* lowers it first */
 void irq_source_set(IrqSource *source, gboolean high);
-gboolean irq_line_level(guint line);
+gboolean irq_line_level(guint line); /* FALSE beyond IRQ_LINES, too */
 
 /* Called at each change of a line's level: the accelerator, and qtest when it intercepts. */
 typedef void IrqListener(guint line, gboolean high, gpointer opaque);

@@ -156,6 +156,7 @@ typedef struct MemoryAccelerator {
     gboolean (*add)(const MemorySection *section, GError **error);
     void (*remove)(const MemorySection *section);
 } MemoryAccelerator;
+/* @accelerator is kept, not copied; NULL: none.  Before guest RAM changes. */
 void memory_set_accelerator(const MemoryAccelerator *accelerator);
 
 /* Seconds that listeners have for their answers (default 10). */

@@ -350,8 +350,8 @@ static void chardev_comes_and_leaves(Rig *rig, guint number)
         "{'type':'null','data':{}}",
         "{'type':'pty','data':{}}",
         "{'type':'file','data':{'out':'/dev/null'}}",
-        "{'type':'socket','data':{'addr':{'type':'inet','data':{'host':'127.0.0.1','port':'0'}},"
-        "'server':true,'wait':false}}",
+        ("{'type':'socket','data':{'addr':{'type':'inet','data':{'host':'127.0.0.1','port':'0'}},"
+         "'server':true,'wait':false}}"),
     };
 
     json_object_put(qmp_command_or_fail(

@@ -102,6 +102,7 @@ gboolean device_realize_now(Device *device, GError **error);
 
 /* Machine completion: devices added from now on are hotplugged. */
 void device_set_machine_complete(void);
+/* TRUE from then on. */
 gboolean device_machine_complete(void);
 
 /* Calls reset of every realized device, in order of realization; finishes requested unplugs. */

@@ -23,8 +23,7 @@ typedef struct MemoryDevice {
 void memory_device_area_set(uint64_t base, uint64_t size, uint64_t maximum, uint32_t slots);
 /* Takes the area away; no device may be left. */
 void memory_device_area_clear(void);
-uint64_t memory_device_area_base(void);
-uint64_t memory_device_area_size(void);
+/* How many slots the area has, 0 without one. */
 uint64_t memory_device_slots(void);
 
 #define MEMORY_DEVICE_SLOT_AUTO (-1)

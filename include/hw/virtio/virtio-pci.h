@@ -99,6 +99,7 @@ gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned 
 /* The reverse, for unrealize: call after the session has ended. */
 void virtio_pci_teardown(VirtioPci *device);
 
+/* Queue @index, borrowed until teardown, or NULL if there are fewer. */
 VirtQueue *virtio_pci_queue(VirtioPci *device, unsigned index);
 unsigned virtio_pci_queue_count(VirtioPci *device);
 gboolean virtio_has_feature(VirtioPci *device, unsigned bit); /* negotiated */
