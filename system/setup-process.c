@@ -92,12 +92,19 @@ static gboolean apply_name(const char *value, GError **error)
     return TRUE;
 }
 
+/* Taken before anything that the parent could be waiting for: it may end as soon as it sees it. */
+static pid_t first_parent;
+
+__attribute__((constructor)) static void remember_parent(void)
+{
+    first_parent = getppid();
+}
+
 static gboolean apply_run_with(const char *value, GError **error)
 {
     g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
     gboolean exit_with_parent = FALSE;
     gboolean async_teardown = FALSE;
-    pid_t parent = getppid();
 
     if (!options) {
         g_prefix_error(error, "-run-with %s: ", value);
@@ -112,7 +119,7 @@ static gboolean apply_run_with(const char *value, GError **error)
         vm_error_set(error, "-run-with async-teardown=on: not supported; use off");
         return FALSE;
     }
-    if (exit_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)) {
+    if (exit_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != first_parent)) {
         vm_error_set(error, "-run-with exit-with-parent=on: the parent process has ended");
         return FALSE;
     }
