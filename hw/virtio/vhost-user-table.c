@@ -37,11 +37,15 @@ static const RamBlock *block_of(const ShadowRegion *region)
 
 /* "...: ADD_MEM_REG refused by ..." becomes "...: ADD_MEM_REG of region X (memory backend 'm')
  * refused by ...". */
-static GError *name_region(const GError *error, uint32_t request, const ShadowRegion *region)
+static GError *name_region(const VhostUserSession *session, const GError *error, uint32_t request,
+                           const ShadowRegion *region)
 {
     const char *name = vhost_user_request_name(request);
     const char *found = strstr(error->message, name);
-    gsize before = found != NULL ? (gsize)(found - error->message) + strlen(name) : 0;
+    gsize label = strlen(session->label) + strlen(": ");
+    gsize before = found != NULL ? (gsize)(found - error->message) + strlen(name)
+                   : g_str_has_prefix(error->message, session->label) ? label
+                                                                      : 0;
 
     return g_error_new(error->domain, error->code,
                        "%.*s%s of region 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER
@@ -116,7 +120,7 @@ static void region_answered(gpointer opaque, uint32_t request, gpointer tag, con
               refusal->session->id, vhost_user_request_name(request),
               (guint64)region->guest_address, error->message);
         if (refusal->error == NULL) {
-            refusal->error = name_region(error, request, region);
+            refusal->error = name_region(refusal->session, error, request, region);
         }
     } else if (request == VHOST_USER_ADD_MEM_REG) {
         shadow_add(refusal->session, region);
@@ -125,15 +129,20 @@ static void region_answered(gpointer opaque, uint32_t request, gpointer tag, con
     }
 }
 
-/* Waits for the answers; the shadow says afterwards what the backend has. */
-static gboolean collect(VhostUserSession *session, GError **error)
+/*
+ * Waits for the answers; the shadow says afterwards what the backend has.  @last (may be NULL) of
+ * @request is what a connection was broken over that had answered everything.
+ */
+static gboolean collect(VhostUserSession *session, uint32_t request, const ShadowRegion *last,
+                        GError **error)
 {
     Refusal refusal = {.session = session};
     g_autoptr(GError) broken = NULL;
     gboolean ok = vhost_user_channel_flush(session->channel, region_answered, &refusal, &broken);
 
     if (!ok && refusal.error == NULL) {
-        refusal.error = g_steal_pointer(&broken);
+        refusal.error =
+            last != NULL ? name_region(session, broken, request, last) : g_steal_pointer(&broken);
     }
     if (refusal.error != NULL) {
         g_propagate_error(error, refusal.error);
@@ -160,18 +169,20 @@ static gboolean send_regions(VhostUserSession *session, uint32_t request, GArray
         g_autoptr(GError) broken = NULL;
 
         if (i > 0 && i % BATCH == 0) {
-            if (!collect(session, error)) {
+            if (!collect(session, request, region, error)) {
                 return FALSE;
             }
             vhost_user_deadline_renew(session);
         }
         if (!send_region(session, request, region, &broken)) {
-            g_propagate_error(error, name_region(broken, request, region));
-            collect(session, NULL);
+            g_propagate_error(error, name_region(session, broken, request, region));
+            collect(session, request, region, NULL);
             return FALSE;
         }
     }
-    return regions->len == 0 || collect(session, error);
+    return regions->len == 0 ||
+           collect(session, request, &g_array_index(regions, ShadowRegion, regions->len - 1),
+                   error);
 }
 
 /* Whether the backend still has a region that it was told to remove where one is to be added. */
@@ -181,21 +192,21 @@ static gboolean adds_are_free(VhostUserSession *session, GError **error)
     const GArray *adds = session->diff.adds;
 
     for (guint i = 0; i < removes->len; i++) {
-        const ShadowRegion *old = &g_array_index(removes, ShadowRegion, i);
+        const ShadowRegion *kept = &g_array_index(removes, ShadowRegion, i);
 
-        if (shadow_table_find(&session->shadow, old->guest_address) == NULL) {
+        if (shadow_table_find(&session->shadow, kept->guest_address) == NULL) {
             continue;
         }
         for (guint j = 0; j < adds->len; j++) {
-            const ShadowRegion *new = &g_array_index(adds, ShadowRegion, j);
+            const ShadowRegion *wanted = &g_array_index(adds, ShadowRegion, j);
 
-            if (old->guest_address < new->guest_address + new->size &&new->guest_address <
-                old->guest_address + old->size) {
+            if (kept->guest_address < wanted->guest_address + wanted->size &&
+                wanted->guest_address < kept->guest_address + kept->size) {
                 vm_error_set(error,
                              "%s: region 0x%" G_GINT64_MODIFIER
                              "x cannot be added: the backend refused to let go of memory backend "
                              "'%s' there",
-                             session->label, (guint64) new->guest_address, block_of(old)->name);
+                             session->label, (guint64)wanted->guest_address, block_of(kept)->name);
                 return FALSE;
             }
         }
@@ -264,7 +275,7 @@ static gboolean send_table(VhostUserSession *session, const ShadowRegion *region
     }
     return vhost_user_channel_send(session->channel, VHOST_USER_SET_MEM_TABLE, &message, size, fds,
                                    count, NULL, error) &&
-           collect(session, error);
+           collect(session, VHOST_USER_SET_MEM_TABLE, NULL, error);
 }
 
 const ShadowRegion *vhost_user_table_regions(const ShadowTable *table)
@@ -336,7 +347,7 @@ static gboolean replace_table(VhostUserSession *session, GError **error)
     if (session->diff.adds->len > 0) {
         const ShadowRegion *first = &g_array_index(session->diff.adds, ShadowRegion, 0);
 
-        g_propagate_error(error, name_region(refusal, VHOST_USER_SET_MEM_TABLE, first));
+        g_propagate_error(error, name_region(session, refusal, VHOST_USER_SET_MEM_TABLE, first));
         g_error_free(refusal);
         return FALSE;
     }

@@ -120,6 +120,12 @@ static gpointer run_add_case(gpointer data)
     if (one->outcome != EITHER && ok != (one->outcome == SUCCEEDS)) {
         vmm_fail("%s: device_add: %s", fault_name(one->kind), text ? text : "success");
     }
+    if (!ok) {
+        /* Whatever went wrong: which device, which request, which region. */
+        g_assert_nonnull(strstr(text, "vhost-user device 'b1'"));
+        g_assert_nonnull(strstr(text, "ADD_MEM_REG of region 0x"));
+        g_assert_nonnull(strstr(text, "(memory backend 'm1')"));
+    }
     if (ok) {
         g_assert_cmpuint(rig_dimms(rig), ==, 2);
         if (!one->connection_stays) {
