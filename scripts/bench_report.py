@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What scripts/bench found, as tables: for a terminal and for the documentation."""
+import os
 
 ROWS = (8, 64, 256, 1024, 4096)
 QUIET = 0.5  # load average of a machine with nothing else to do
@@ -177,9 +178,15 @@ def list_table(table, head=True):
     return "\n".join(line.rstrip() for line in lines)
 
 
+def in_tree(path):
+    """@path as seen from the top of the tree, if it lies there."""
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    return path.removeprefix(top)
+
+
 def document(results):
     runs = ", ".join(str(plug["runs"]) for vmm in results["vmms"] for plug in vmm["plug"])
-    programs = "; ".join(f"{vmm['label']} is ``{vmm['path']}``, {vmm['version']}"
+    programs = "; ".join(f"{vmm['label']} is ``{in_tree(vmm['path'])}``, {vmm['version']}"
                          for vmm in results["vmms"])
     parts = [".. Written by scripts/bench --document; do not edit.",
              f"Machine: {machine_line(results)}. Command: ``{results['command']}``.",

@@ -17,7 +17,7 @@
  *     info      vhost-user-info.c         x-query-vhost-user
  *
  * Below them lies vhost-user-channel.c, which knows messages and their answers but neither memory
- * nor devices.  Specification: the vhost-user protocol, docs/interop/vhost-user.rst.
+ * nor devices.  Specification: the vhost-user protocol.
  */
 #include "vhost-user-internal.h"
 
