@@ -100,10 +100,11 @@ __attribute__((constructor)) static void remember_parent(void)
     first_parent = getppid();
 }
 
+static gboolean exit_with_parent;
+
 static gboolean apply_run_with(const char *value, GError **error)
 {
     g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
-    gboolean exit_with_parent = FALSE;
     gboolean async_teardown = FALSE;
 
     if (!options) {
@@ -119,7 +120,20 @@ static gboolean apply_run_with(const char *value, GError **error)
         vm_error_set(error, "-run-with async-teardown=on: not supported; use off");
         return FALSE;
     }
-    if (exit_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != first_parent)) {
+    return TRUE;
+}
+
+static gboolean follow_parent(const GArray *items, GError **error)
+{
+    if (!exit_with_parent) {
+        return TRUE;
+    }
+    if (command_line_has(items, "daemonize")) {
+        vm_error_set(error, "-daemonize and -run-with exit-with-parent=on exclude each other: the "
+                            "parent of a daemon ends at once");
+        return FALSE;
+    }
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != first_parent) {
         vm_error_set(error, "-run-with exit-with-parent=on: the parent process has ended");
         return FALSE;
     }
@@ -220,7 +234,7 @@ gboolean setup_process(const GArray *items, GError **error)
 {
     return setup_each(items, "D", apply_log, error) &&
            setup_each(items, "trace", apply_trace, error) &&
-           setup_each(items, "run-with", apply_run_with, error) &&
+           setup_each(items, "run-with", apply_run_with, error) && follow_parent(items, error) &&
            setup_each(items, "name", apply_name, error) &&
            setup_each(items, "uuid", apply_uuid, error) &&
            setup_each(items, "add-fd", apply_add_fd, error) &&

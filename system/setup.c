@@ -18,8 +18,6 @@
 #include "util/fd.h"
 #include "util/options.h"
 
-#include <sys/prctl.h>
-
 /* --- chardevs and monitors --- */
 
 static gboolean make_chardevs(GError **error)
@@ -172,15 +170,9 @@ static void find_terminal(VmObject *chardev, gpointer opaque)
 static gboolean check_background(const GArray *items, GError **error)
 {
     const char *id = NULL;
-    int signal = 0;
 
     if (!command_line_has(items, "daemonize")) {
         return TRUE;
-    }
-    if (prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal) {
-        vm_error_set(error, "-daemonize and -run-with exit-with-parent=on exclude each other: the "
-                            "parent of a daemon ends at once");
-        return FALSE;
     }
     vm_object_foreach_child(vm_object_container("chardevs"), find_terminal, &id);
     if (id) {
