@@ -49,7 +49,6 @@ typedef struct VhostUserBlk {
     uint16_t num_queues;
     uint16_t queue_size;
     gboolean config_wce;
-    int32_t boot_index;
 } VhostUserBlk;
 
 typedef struct VhostUserBlkClass {
@@ -136,7 +135,7 @@ static const VmField vhost_user_blk_fields[] = {
     {.name = "bootindex",
      .doc = "place in the firmware's boot order, -1 for none; without firmware nobody asks",
      .kind = VM_FIELD_INT32,
-     .offset = offsetof(VhostUserBlk, boot_index),
+     .offset = offsetof(PciDevice, boot_index),
      .default_value = -1,
      .minimum = -1,
      .maximum = INT32_MAX},

@@ -109,6 +109,24 @@ void pci_device_release(PciDevice *device)
     pci_bus_forget(device);
 }
 
+/* Two devices cannot have the same place in the boot order. */
+static gboolean check_boot_index(PciBus *bus, PciDevice *device, GError **error)
+{
+    if (device->boot_index < 0) {
+        return TRUE;
+    }
+    for (guint devfn = 0; devfn < PCI_DEVFN(PCI_SLOT_COUNT, 0); devfn++) {
+        PciDevice *other = pci_bus_device(bus, devfn, FALSE);
+
+        if (other && other != device && other->boot_index == device->boot_index) {
+            vm_error_set(error, "device '%s': bootindex %d is taken by device '%s'",
+                         pci_device_name(device), device->boot_index, pci_device_name(other));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static DeviceProgress pci_device_realize(Device *base, GError **error)
 {
     PciDevice *device = PCI_DEVICE(base);
@@ -120,7 +138,7 @@ static DeviceProgress pci_device_realize(Device *base, GError **error)
                      pci_device_name(device));
         return DEVICE_FAILED;
     }
-    if (!pci_bus_reserve(bus, device, error)) {
+    if (!check_boot_index(bus, device, error) || !pci_bus_reserve(bus, device, error)) {
         return DEVICE_FAILED;
     }
     fill_header(device);

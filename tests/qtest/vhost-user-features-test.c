@@ -587,6 +587,14 @@ static void test_lacking(void)
     }
 }
 
+static void test_boot_index_taken(void)
+{
+    RigOptions options = {.devices = 2, .arguments = "-global vhost-user-blk-pci.bootindex=7"};
+    g_autofree char *text = rig_start_refused(NULL, &options);
+
+    rig_assert_names(text, "'b1'", "bootindex 7", "'b0'", NULL);
+}
+
 /* A backend that comes back is asked anew what it has: unplugged with 32 slots, plugged with 3. */
 static void test_slots_change(void)
 {
@@ -651,5 +659,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-features/bad-requests", test_bad_requests);
     g_test_add_func("/vhost-user-features/lacking", test_lacking);
     g_test_add_func("/vhost-user-features/slots-change", test_slots_change);
+    g_test_add_func("/vhost-user-features/boot-index-taken", test_boot_index_taken);
     return g_test_run();
 }

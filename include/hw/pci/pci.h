@@ -32,7 +32,7 @@ struct PciDevice {
     Device parent;
     char *address;          /* property "addr": "4", "04.0", "0x6.1"; NULL: the next free slot */
     gboolean multifunction; /* property */
-    int32_t boot_index;     /* property "bootindex", -1 unset */
+    int32_t boot_index;     /* property "bootindex" of types that boot; unique, -1 unset */
     PciBus *bus;            /* NULL outside */
     uint8_t devfn;
     gboolean visible; /* answers configuration accesses */
