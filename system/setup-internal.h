@@ -19,6 +19,10 @@
 typedef gboolean SetupFunction(const char *value, GError **error);
 gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply, GError **error);
 
+/* options_parse() of the @value of -@option; errors name both. */
+json_object *setup_parse(const char *option, const char *value, const char *implied_key,
+                         GError **error);
+
 /* Log, trace events, name, identity, inherited descriptors, defaults of properties. */
 gboolean setup_process(const GArray *items, GError **error);
 

@@ -23,9 +23,8 @@ static json_object *merge_machine(const GArray *items, GError **error)
         if (strcmp(item->option->name, "machine") && strcmp(item->option->name, "M")) {
             continue;
         }
-        g_autoptr(json_object) options = options_parse(item->value, "type", NULL, error);
+        g_autoptr(json_object) options = setup_parse("machine", item->value, "type", error);
         if (!options) {
-            g_prefix_error(error, "-machine %s: ", item->value);
             return NULL;
         }
         json_object_object_foreach(options, key, value)
@@ -38,10 +37,9 @@ static json_object *merge_machine(const GArray *items, GError **error)
 
 static gboolean apply_numa(const char *value, json_object *machine, gboolean *seen, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, "type", NULL, error);
+    g_autoptr(json_object) options = setup_parse("numa", value, "type", error);
     uint64_t node = 0;
     if (!options) {
-        g_prefix_error(error, "-numa %s: ", value);
         return FALSE;
     }
     g_autofree char *type = options_take(options, "type");
@@ -91,11 +89,10 @@ static gboolean take_size(json_object *options, const char *key, char unit, uint
 static gboolean apply_memory(const char *value, uint64_t *size, uint64_t *slots, uint64_t *maxmem,
                              GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, "size", NULL, error);
+    g_autoptr(json_object) options = setup_parse("m", value, "size", error);
     uint64_t given = G_MAXUINT64;
 
     if (!options) {
-        g_prefix_error(error, "-m %s: ", value);
         return FALSE;
     }
     if (!take_size(options, "size", 'M', &given, error) ||
@@ -122,9 +119,8 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
 
     FOR_EACH_ITEM(items, item, "accel")
     {
-        g_autoptr(json_object) options = options_parse(item->value, "accel", NULL, error);
+        g_autoptr(json_object) options = setup_parse("accel", item->value, "accel", error);
         if (!options) {
-            g_prefix_error(error, "-accel %s: ", item->value);
             return FALSE;
         }
         g_autofree char *name = options_take(options, "accel");

@@ -40,9 +40,8 @@ static gboolean enable_listed(const char *path, GError **error)
 
 static gboolean apply_trace(const char *value, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, "enable", NULL, error);
+    g_autoptr(json_object) options = setup_parse("trace", value, "enable", error);
     if (!options) {
-        g_prefix_error(error, "-trace %s: ", value);
         return FALSE;
     }
     g_autofree char *pattern = options_take(options, "enable");
@@ -66,10 +65,9 @@ static gboolean apply_trace(const char *value, GError **error)
 
 static gboolean apply_name(const char *value, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, "guest", NULL, error);
+    g_autoptr(json_object) options = setup_parse("name", value, "guest", error);
     gboolean debug_threads = TRUE; /* threads always carry their names here */
     if (!options) {
-        g_prefix_error(error, "-name %s: ", value);
         return FALSE;
     }
     g_autofree char *guest = options_take(options, "guest");
@@ -104,11 +102,10 @@ static gboolean exit_with_parent;
 
 static gboolean apply_run_with(const char *value, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = setup_parse("run-with", value, NULL, error);
     gboolean async_teardown = FALSE;
 
     if (!options) {
-        g_prefix_error(error, "-run-with %s: ", value);
         return FALSE;
     }
     if (!options_take_bool(options, "-run-with", "exit-with-parent", &exit_with_parent, error) ||
@@ -142,12 +139,11 @@ static gboolean follow_parent(const GArray *items, GError **error)
 
 static gboolean apply_add_fd(const char *value, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = setup_parse("add-fd", value, NULL, error);
     uint64_t fd = G_MAXUINT64;
     uint64_t set = G_MAXUINT64;
 
     if (!options) {
-        g_prefix_error(error, "-add-fd %s: ", value);
         return FALSE;
     }
     g_autofree char *opaque = options_take(options, "opaque");
@@ -185,9 +181,8 @@ static gboolean apply_global(const char *value, GError **error)
         vm_globals_add(type, property, equals + 1);
         return TRUE;
     }
-    g_autoptr(json_object) options = options_parse(value, NULL, NULL, error);
+    g_autoptr(json_object) options = setup_parse("global", value, NULL, error);
     if (!options) {
-        g_prefix_error(error, "-global %s: ", value);
         return FALSE;
     }
     g_autofree char *driver = options_take(options, "driver");
@@ -217,6 +212,17 @@ static gboolean apply_log(const char *path, GError **error)
 static gboolean apply_uuid(const char *text, GError **error)
 {
     return identity_set_uuid(text, error);
+}
+
+json_object *setup_parse(const char *option, const char *value, const char *implied_key,
+                         GError **error)
+{
+    json_object *options = options_parse(value, implied_key, NULL, error);
+
+    if (!options) {
+        g_prefix_error(error, "-%s %s: ", option, value);
+    }
+    return options;
 }
 
 gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply, GError **error)

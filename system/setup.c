@@ -36,10 +36,9 @@ static gboolean make_chardevs(GError **error)
 
 static gboolean make_monitor(const char *value, GError **error)
 {
-    g_autoptr(json_object) options = options_parse(value, "chardev", NULL, error);
+    g_autoptr(json_object) options = setup_parse("mon", value, "chardev", error);
     gboolean pretty = FALSE;
     if (!options) {
-        g_prefix_error(error, "-mon %s: ", value);
         return FALSE;
     }
     g_autofree char *id = options_take(options, "chardev");
