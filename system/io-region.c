@@ -271,22 +271,6 @@ static uint64_t range_span(const Range *range, uint64_t address, uint64_t size)
     return range->last - address < size ? range->last - address + 1 : size;
 }
 
-static void access_begin(IoRegion *region)
-{
-    region->references++;
-    if (region->owner) {
-        g_object_ref(region->owner);
-    }
-}
-
-static void access_end(IoRegion *region, GObject *owner)
-{
-    region_unref(region);
-    if (owner) {
-        g_object_unref(owner); /* last: this may end the owner, who frees its regions */
-    }
-}
-
 static void region_read(IoRegion *region, uint64_t offset, uint8_t *bytes, unsigned piece)
 {
     unsigned width = MAX(piece, region->ops.min_access);
@@ -311,47 +295,65 @@ static void region_write(IoRegion *region, uint64_t offset, const uint8_t *bytes
     region->ops.write(region->opaque, offset, GUINT64_FROM_LE(value), piece);
 }
 
+/* One access of a region: the region and its owner stay until it has ended. */
+typedef struct Access {
+    IoRegion *region;
+    GObject *owner;
+    uint64_t offset; /* in the region */
+    unsigned piece;  /* bytes of it that this access is about */
+} Access;
+
+/* FALSE if no region answers at @address: *@gap bytes of nothing begin there. */
+static gboolean access_begin(Access *access, AddressSpace space, uint64_t address, uint64_t size,
+                             uint64_t *gap)
+{
+    Range *range = view_find(space, address, size, gap);
+
+    if (!range) {
+        return FALSE;
+    }
+    access->region = range->region;
+    access->owner = access->region->owner;
+    access->offset = address - access->region->base;
+    access->piece = piece_size(access->region, access->offset, range_span(range, address, size));
+    access->region->references++;
+    if (access->owner) {
+        g_object_ref(access->owner);
+    }
+    return TRUE;
+}
+
+static void access_end(const Access *access)
+{
+    region_unref(access->region);
+    if (access->owner) {
+        g_object_unref(access->owner); /* last: this may end the owner, who frees its regions */
+    }
+}
+
 uint64_t io_region_read(AddressSpace space, uint64_t address, uint8_t *bytes, uint64_t size)
 {
     uint64_t gap;
-    Range *range = view_find(space, address, size, &gap);
-    IoRegion *region;
-    GObject *owner;
-    uint64_t offset;
-    unsigned piece;
+    Access access;
 
-    if (!range) {
+    if (!access_begin(&access, space, address, size, &gap)) {
         memset(bytes, space == ADDRESS_SPACE_IO ? 0xff : 0, gap);
         return gap;
     }
-    region = range->region;
-    owner = region->owner;
-    offset = address - region->base;
-    piece = piece_size(region, offset, range_span(range, address, size));
-    access_begin(region);
-    region_read(region, offset, bytes, piece);
-    access_end(region, owner);
-    return piece;
+    region_read(access.region, access.offset, bytes, access.piece);
+    access_end(&access);
+    return access.piece;
 }
 
 uint64_t io_region_write(AddressSpace space, uint64_t address, const uint8_t *bytes, uint64_t size)
 {
     uint64_t gap;
-    Range *range = view_find(space, address, size, &gap);
-    IoRegion *region;
-    GObject *owner;
-    uint64_t offset;
-    unsigned piece;
+    Access access;
 
-    if (!range) {
+    if (!access_begin(&access, space, address, size, &gap)) {
         return gap;
     }
-    region = range->region;
-    owner = region->owner;
-    offset = address - region->base;
-    piece = piece_size(region, offset, range_span(range, address, size));
-    access_begin(region);
-    region_write(region, offset, bytes, piece);
-    access_end(region, owner);
-    return piece;
+    region_write(access.region, access.offset, bytes, access.piece);
+    access_end(&access);
+    return access.piece;
 }
