@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel says of another process. */
+/* What a measurement asks of another process: memory, context switches, system calls. */
 #include "process.h"
 
+#include "qtest/process.h"
 #include "qtest/vmm.h"
 
 #include <signal.h>
@@ -14,39 +15,9 @@
 
 #define DESCRIPTORS 65536 /* one a DIMM in the program, one a DIMM and device here */
 
-static char *read_file(const char *path)
-{
-    char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        vmm_fail("cannot read %s", path);
-    }
-    return text; /* the caller frees it */
-}
-
-/* The number behind "KEY:" at the beginning of a line. */
-__attribute__((noinline)) /* gcc 12 warns wrongly of a dangling pointer otherwise */
-static guint64
-number_behind(const char *text, const char *key)
-{
-    g_autofree char *begin = g_strdup_printf("\n%s:", key);
-    const char *line = strstr(text, begin);
-    guint64 number = 0;
-
-    if (line) {
-        number = g_ascii_strtoull(line + strlen(begin), NULL, 10);
-    } else {
-        vmm_fail("no line %s", key);
-    }
-    return number;
-}
-
 guint64 process_memory(pid_t pid, const char *key)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup", pid);
-    g_autofree char *text = read_file(path);
-
-    return number_behind(text, key);
+    return process_number(pid, "smaps_rollup", key);
 }
 
 guint64 process_private(pid_t pid)
@@ -62,10 +33,10 @@ guint64 process_switches(pid_t pid)
     const char *task;
 
     while (tasks && (task = g_dir_read_name(tasks))) {
-        g_autofree char *file = g_strdup_printf("%s/%s/status", path, task);
-        g_autofree char *text = read_file(file);
-        sum += number_behind(text, "voluntary_ctxt_switches") +
-               number_behind(text, "nonvoluntary_ctxt_switches");
+        g_autofree char *name = g_strdup_printf("task/%s/status", task);
+        g_autofree char *text = process_read(pid, name);
+        sum += process_number_in(text, "voluntary_ctxt_switches") +
+               process_number_in(text, "nonvoluntary_ctxt_switches");
     }
     return sum;
 }
@@ -111,7 +82,10 @@ guint64 process_system_calls(pid_t pid, void (*work)(gpointer opaque), gpointer 
     kill(tracer, SIGINT);
     waitpid(tracer, NULL, 0);
     close(errors);
-    g_autofree char *summary = read_file(output);
+    g_autofree char *summary = NULL;
+    if (!g_file_get_contents(output, &summary, NULL, NULL)) {
+        vmm_fail("cannot read %s", output);
+    }
     return total_of(summary);
 }
 

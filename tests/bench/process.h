@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel says of another process. */
+/* What a measurement asks of another process: memory, context switches, system calls. */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 

@@ -5,6 +5,7 @@
  * (unknown, missing, mistyped arguments) is; the rest is the table of bad-commands.c.
  */
 #include "qtest/bad-commands.h"
+#include "qtest/process.h"
 #include "qtest/rig.h"
 
 #include <string.h>
@@ -50,17 +51,6 @@ static char *descriptors(pid_t pid)
     g_ptr_array_sort(targets, compare_strings);
     g_ptr_array_add(targets, NULL);
     return g_strjoinv(" ", (char **)targets->pdata);
-}
-
-static gint64 resident_kib(pid_t pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", pid);
-    g_autofree char *text = NULL;
-    const char *line;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    line = strstr(text, "VmRSS:");
-    return g_ascii_strtoll(line + strlen("VmRSS:"), NULL, 10);
 }
 
 /* Everything that a refused command might have changed.  Caller frees. */
@@ -157,13 +147,14 @@ static void check_unchanged(Fixture *fixture)
 
 static void test_table(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-    gint64 resident = resident_kib(fixture->rig->vmm->pid);
+    gint64 resident = (gint64)process_number(fixture->rig->vmm->pid, "status", "VmRSS");
 
     for (const BadCommand *row = bad_commands; row->command; row++) {
         run_row(fixture, row);
     }
     check_unchanged(fixture);
-    g_assert_cmpint(resident_kib(fixture->rig->vmm->pid), <, resident + RSS_LIMIT_KIB);
+    g_assert_cmpint((gint64)process_number(fixture->rig->vmm->pid, "status", "VmRSS"), <,
+                    resident + RSS_LIMIT_KIB);
 }
 
 /* Each row a second and a third time leaves no more behind than the first. */

@@ -3,6 +3,7 @@
  * What comes and goes leaves nothing behind: after hundreds of rounds the program has the
  * descriptors, mappings, private memory and objects with which it began.
  */
+#include "qtest/process.h"
 #include "qtest/rig.h"
 
 #include <stdlib.h>
@@ -36,33 +37,9 @@ typedef struct Use {
 
 /* --- a look at the program --- */
 
-static guint count_descriptors(Rig *rig)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", rig->vmm->pid);
-    GDir *directory = g_dir_open(path, 0, NULL);
-    guint count = 0;
-
-    while (g_dir_read_name(directory)) {
-        count++;
-    }
-    g_dir_close(directory);
-    return count;
-}
-
-static char *read_proc(Rig *rig, const char *name)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/%s", rig->vmm->pid, name);
-    char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        vmm_fail("%s cannot be read", path);
-    }
-    return text;
-}
-
 static guint count_maps(Rig *rig)
 {
-    g_autofree char *text = read_proc(rig, "maps");
+    g_autofree char *text = process_read(rig->vmm->pid, "maps");
     guint count = 0;
 
     for (gsize i = 0; text[i]; i++) {
@@ -74,15 +51,7 @@ static guint count_maps(Rig *rig)
 /* Heap and stacks.  Pages of files count as private or not as other processes come and go. */
 static gint64 private_memory(Rig *rig)
 {
-    g_autofree char *text = read_proc(rig, "smaps_rollup");
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-    for (guint i = 0; lines[i]; i++) {
-        if (g_str_has_prefix(lines[i], "Anonymous:")) {
-            return atoll(strchr(lines[i], ':') + 1);
-        }
-    }
-    vmm_fail("smaps_rollup does not count anonymous memory");
+    return process_number(rig->vmm->pid, "smaps_rollup", "Anonymous");
 }
 
 static void list(Rig *rig, GString *objects, const char *text)
@@ -118,7 +87,7 @@ static Use look(Rig *rig)
 {
     Use use = {.objects = list_objects(rig)};
 
-    use.descriptors = count_descriptors(rig);
+    use.descriptors = process_descriptors(rig->vmm->pid);
     use.maps = count_maps(rig);
     use.private_memory = private_memory(rig);
     return use;
@@ -143,7 +112,7 @@ static void run_rounds(Rig *rig, Round *round, guint count)
     after = look(rig);
     for (guint tries = 0; after.descriptors != before.descriptors && tries < 2000; tries++) {
         g_usleep(1000);
-        after.descriptors = count_descriptors(rig);
+        after.descriptors = process_descriptors(rig->vmm->pid);
     }
     g_test_message("%u rounds: descriptors %u, %u; maps %u, %u; private memory %" G_GINT64_FORMAT
                    ", %" G_GINT64_FORMAT " KiB",

@@ -3,6 +3,7 @@
  * The machine as existing clients compose and query it: command lines in any order, what QMP
  * says, memory map, fw_cfg, events, the ways to end, and guest RAM of every backend.
  */
+#include "qtest/process.h"
 #include "qtest/rig.h"
 
 #include <fcntl.h>
@@ -494,19 +495,6 @@ static void test_hugetlb(void)
             "'mem'", "huge");
 }
 
-/* A number of /proc/PID/status, kB. */
-static guint64 status_number(Vmm *vmm, const char *name)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", vmm->pid);
-    g_autofree char *text = NULL;
-    const char *line;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    line = strstr(text, name);
-    g_assert_nonnull(line);
-    return g_ascii_strtoull(line + strlen(name) + 1, NULL, 10);
-}
-
 static void test_prealloc(void)
 {
     for (guint prealloc = 0; prealloc < 2; prealloc++) {
@@ -514,7 +502,7 @@ static void test_prealloc(void)
                                      "-M pc,memory-backend=mem -m 32M -object "
                                      "memory-backend-memfd,id=mem,size=32M,prealloc=%s",
                                      prealloc ? "on" : "off");
-        guint64 kilobytes = status_number(vmm, "RssShmem:");
+        guint64 kilobytes = process_number(vmm->pid, "status", "RssShmem");
 
         if (prealloc) {
             g_assert_cmpuint(kilobytes, >=, 32 << 10);

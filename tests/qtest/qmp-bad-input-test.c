@@ -3,6 +3,7 @@
  * Hostile QMP clients on real sockets: bytes that are no QMP, too much of everything, clients that
  * never read or leave in the middle.  The session and the program go on, and memory is bounded.
  */
+#include "qtest/process.h"
 #include "qtest/vmm.h"
 
 #include <errno.h>
@@ -55,24 +56,15 @@ static Qmp *connect_client(Fixture *fixture)
 /* A line of /proc/PID/status in MiB. */
 static gint64 status_mib(Fixture *fixture, const char *name)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", fixture->vmm->pid);
-    g_autofree char *text = NULL;
-    const char *line;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    line = strstr(text, name);
-    g_assert_nonnull(line);
-    return g_ascii_strtoll(line + strlen(name), NULL, 10) / 1024;
+    return process_number(fixture->vmm->pid, "status", name) / 1024;
 }
 
 /* AddressSanitizer keeps freed memory: there is no bound to check then. */
 static gboolean memory_is_measurable(Fixture *fixture)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/maps", fixture->vmm->pid);
-    g_autofree char *text = NULL;
+    g_autofree char *text = process_read(fixture->vmm->pid, "maps");
 
-    return g_file_get_contents(path, &text, NULL, NULL) && !strstr(text, "libasan") &&
-           !strstr(text, "libclang_rt");
+    return !strstr(text, "libasan") && !strstr(text, "libclang_rt");
 }
 
 static void check_memory(Fixture *fixture, const char *name, gint64 limit)
@@ -81,19 +73,6 @@ static void check_memory(Fixture *fixture, const char *name, gint64 limit)
         g_test_message("%s %d MiB, limit %d MiB", name, (int)status_mib(fixture, name), (int)limit);
         g_assert_cmpint(status_mib(fixture, name), <, limit);
     }
-}
-
-static guint count_descriptors(Fixture *fixture)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", fixture->vmm->pid);
-    GDir *dir = g_dir_open(path, 0, NULL);
-    guint count = 0;
-
-    while (g_dir_read_name(dir)) {
-        count++;
-    }
-    g_dir_close(dir);
-    return count;
 }
 
 /* --- bytes --- */
@@ -286,7 +265,7 @@ static void test_nesting(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         g_string_append_printf(text, "%s%s}}", open, close);
         check_one_error(fixture, qmp, text, "JSON");
     }
-    check_memory(fixture, "VmHWM:", 64);
+    check_memory(fixture, "VmHWM", 64);
 }
 
 static void test_long_string(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -297,8 +276,8 @@ static void test_long_string(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
     g_string_append_printf(text, "%s\"}", letters);
     check_one_error(fixture, qmp, text, "64");
-    check_memory(fixture, "VmHWM:", 320);
-    check_memory(fixture, "VmRSS:", 32);
+    check_memory(fixture, "VmHWM", 320);
+    check_memory(fixture, "VmRSS", 32);
 }
 
 /* Within the limit, a name that is too long to repeat. */
@@ -324,14 +303,14 @@ static void test_many_members(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
     }
     g_string_append(text, "]}}");
     check_one_error(fixture, qmp, text, "");
-    check_memory(fixture, "VmHWM:", 320);
+    check_memory(fixture, "VmHWM", 320);
 }
 
 /* 10,000 long answers that nobody reads: the program stops reading, and goes on for others. */
 static void test_never_reads(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     static const char command[] = "{\"execute\":\"query-qmp-schema\"}\n";
-    gint64 before = status_mib(fixture, "VmRSS:");
+    gint64 before = status_mib(fixture, "VmRSS");
     Qmp *qmp = connect_client(fixture);
     guint sent = 0, stuck = 0;
 
@@ -353,7 +332,7 @@ static void test_never_reads(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         }
     }
     g_test_message("%u commands were taken", sent);
-    check_memory(fixture, "VmRSS:", before + 96);
+    check_memory(fixture, "VmRSS", before + 96);
     check_witness(fixture);
     qmp_free(qmp);
     qmp = connect_client(fixture);
@@ -393,7 +372,7 @@ static void test_leave(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         "\xff",
         "[[[[[[[[",
     };
-    guint descriptors = count_descriptors(fixture);
+    guint descriptors = process_descriptors(fixture->vmm->pid);
 
     for (guint i = 0; i < 100; i++) {
         const char *parting = partings[i % G_N_ELEMENTS(partings)];
@@ -409,11 +388,11 @@ static void test_leave(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         }
         check_witness(fixture);
     }
-    for (guint i = 0; i < 500 && count_descriptors(fixture) != descriptors; i++) {
+    for (guint i = 0; i < 500 && process_descriptors(fixture->vmm->pid) != descriptors; i++) {
         g_usleep(10000);
     }
-    g_assert_cmpuint(count_descriptors(fixture), ==, descriptors);
-    check_memory(fixture, "VmRSS:", 64);
+    g_assert_cmpuint(process_descriptors(fixture->vmm->pid), ==, descriptors);
+    check_memory(fixture, "VmRSS", 64);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /proc says of another process. */
+#include "qtest/process.h"
+
+#include "qtest/vmm.h"
+
+#include <string.h>
+
+char *process_read(pid_t pid, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/%s", pid, name);
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        vmm_fail("%s cannot be read", path);
+    }
+    return text;
+}
+
+__attribute__((noinline)) /* gcc 12 warns wrongly of a dangling pointer otherwise */
+guint64
+process_number_in(const char *text, const char *key)
+{
+    g_autofree char *begin = g_strdup_printf("\n%s:", key);
+    const char *line = strstr(text, begin);
+
+    if (!line) {
+        vmm_fail("no line %s", key);
+    }
+    return g_ascii_strtoull(line + strlen(begin), NULL, 10);
+}
+
+guint64 process_number(pid_t pid, const char *name, const char *key)
+{
+    g_autofree char *text = process_read(pid, name);
+
+    return process_number_in(text, key);
+}
+
+guint process_descriptors(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    guint count = 0;
+
+    while (directory && g_dir_read_name(directory)) {
+        count++;
+    }
+    if (!count) {
+        vmm_fail("%s cannot be read", path);
+    }
+    return count;
+}

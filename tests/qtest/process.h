@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /proc says of another process; what cannot be read ends the program. */
+#ifndef QTEST_PROCESS_H
+#define QTEST_PROCESS_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The text of /proc/PID/@name.  Caller frees. */
+char *process_read(pid_t pid, const char *name);
+
+/* The number behind "@key:" at the beginning of a line of @text, or of /proc/PID/@name. */
+guint64 process_number_in(const char *text, const char *key);
+guint64 process_number(pid_t pid, const char *name, const char *key);
+
+/* How many descriptors it has open. */
+guint process_descriptors(pid_t pid);
+
+#endif
