@@ -51,7 +51,7 @@ static gboolean apply_trace(const char *value, GError **error)
     if (!options_check_empty(options, "-trace", "enable, events, file", error)) {
         return FALSE;
     }
-    if (file && !report_log_open(file, error)) {
+    if (file && !report_log_open(file, FALSE, error)) {
         g_prefix_error(error, "-trace %s: ", value);
         return FALSE;
     }
@@ -202,7 +202,7 @@ static gboolean apply_global(const char *value, GError **error)
 
 static gboolean apply_log(const char *path, GError **error)
 {
-    if (!report_log_open(path, error)) {
+    if (!report_log_open(path, FALSE, error)) {
         g_prefix_error(error, "-D %s: ", path);
         return FALSE;
     }

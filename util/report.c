@@ -61,9 +61,10 @@ void report_log(const char *format, ...)
     va_end(arguments);
 }
 
-gboolean report_log_open(const char *path, GError **error)
+gboolean report_log_open(const char *path, gboolean append, GError **error)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (append ? 0 : O_TRUNC);
+    int fd = open(path, flags, 0644);
 
     if (fd < 0) {
         vm_error_set_errno(error, errno, "log file '%s' cannot be opened", path);

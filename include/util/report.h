@@ -21,7 +21,7 @@ void report_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
  */
 void report_log(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* Opens @path (created, truncated) as the log. Main thread, before others start. */
-gboolean report_log_open(const char *path, GError **error);
+/* Opens @path (created; truncated unless @append) as the log. Main thread, before others start. */
+gboolean report_log_open(const char *path, gboolean append, GError **error);
 
 #endif

@@ -238,7 +238,7 @@ static void step(FuzzInput *input, VirtioPci *device)
 int LLVMFuzzerInitialize(int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 {
     main_loop_init();
-    fuzz_require(report_log_open("/dev/null", NULL));
+    fuzz_require(report_log_open("/dev/null", FALSE, NULL));
     add_ram(RAM_SIZE);
     return 0;
 }

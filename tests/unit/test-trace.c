@@ -40,7 +40,7 @@ static void test_output(void)
 
     g_assert_cmpint(fd, >=, 0);
     g_close(fd, NULL);
-    g_assert_true(report_log_open(path, NULL));
+    g_assert_true(report_log_open(path, FALSE, NULL));
     trace(test_alpha, "hidden %u", count_evaluation());
     g_assert_cmpuint(evaluated, ==, 0);
     trace_enable_pattern("test_alpha", TRUE);
@@ -49,6 +49,11 @@ static void test_output(void)
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_assert_true(g_str_has_suffix(text, "Z test_alpha: shown 1\n"));
     g_assert_null(strstr(text, "hidden"));
+    g_assert_true(report_log_open(path, TRUE, NULL));
+    report_log("behind it");
+    g_autofree char *longer = NULL;
+    g_assert_true(g_file_get_contents(path, &longer, NULL, NULL));
+    g_assert_true(g_str_has_prefix(longer, text) && g_str_has_suffix(longer, "\nbehind it\n"));
     g_unlink(path);
 }
 
@@ -56,7 +61,7 @@ static void test_bad_log(void)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(report_log_open("/nonexistent/log", &error));
+    g_assert_false(report_log_open("/nonexistent/log", FALSE, &error));
     g_assert_nonnull(strstr(error->message, "/nonexistent/log"));
 }
 

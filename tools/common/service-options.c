@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options that every vhost-user back-end program has. */
+#include "tools/common/service-options.h"
+
+#include "util/error.h"
+#include "util/report.h"
+#include "util/size.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+#define MEM_SLOTS_DEFAULT 4096
+#define MEM_SLOTS_MAXIMUM 32768
+
+static gboolean apply_socket_path(const char *value, gpointer target, GError **error)
+{
+    ServiceOptions *options = target;
+    gsize longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    if (strlen(value) > longest) {
+        vm_error_set(error, "the path has %zu bytes, that of a unix socket at most %zu",
+                     strlen(value), longest);
+        return FALSE;
+    }
+    options->socket_path = value;
+    return TRUE;
+}
+
+static gboolean apply_fd(const char *value, gpointer target, GError **error)
+{
+    ServiceOptions *options = target;
+    uint64_t number;
+
+    if (!number_parse(value, 0, G_MAXINT, &number, error)) {
+        return FALSE;
+    }
+    options->fd = (int)number;
+    return TRUE;
+}
+
+static gboolean apply_mem_slots(const char *value, gpointer target, GError **error)
+{
+    ServiceOptions *options = target;
+    uint64_t number;
+
+    if (!number_parse(value, 1, MEM_SLOTS_MAXIMUM, &number, error)) {
+        return FALSE;
+    }
+    options->mem_slots = (guint)number;
+    return TRUE;
+}
+
+static gboolean apply_daemonize(const char *value G_GNUC_UNUSED, gpointer target,
+                                GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->daemonize = TRUE;
+    return TRUE;
+}
+
+static gboolean apply_pidfile(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->pidfile = value;
+    return TRUE;
+}
+
+static gboolean apply_log(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
+{
+    ServiceOptions *options = target;
+
+    if (log_level_parse(value, &options->log_level)) {
+        options->log_level_given = TRUE;
+    } else {
+        options->log_file = value;
+    }
+    return TRUE;
+}
+
+static gboolean apply_sandbox(const char *value G_GNUC_UNUSED, gpointer target,
+                              GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->sandbox = TRUE;
+    return TRUE;
+}
+
+static gboolean apply_stats(const char *value G_GNUC_UNUSED, gpointer target,
+                            GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->stats = TRUE;
+    return TRUE;
+}
+
+static gboolean apply_print_capabilities(const char *value G_GNUC_UNUSED, gpointer target,
+                                         GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->action = SERVICE_PRINT_CAPABILITIES;
+    return TRUE;
+}
+
+static gboolean apply_version(const char *value G_GNUC_UNUSED, gpointer target,
+                              GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->action = SERVICE_PRINT_VERSION;
+    return TRUE;
+}
+
+static gboolean apply_help(const char *value G_GNUC_UNUSED, gpointer target,
+                           GError **error G_GNUC_UNUSED)
+{
+    ((ServiceOptions *)target)->action = SERVICE_PRINT_HELP;
+    return TRUE;
+}
+
+const ToolOption service_option_table[] = {
+    {"socket-path", "PATH",
+     "listen on the unix socket PATH; one that nobody listens on is replaced", apply_socket_path},
+    {"fd", "N", "serve descriptor N: a listening or a connected unix socket", apply_fd},
+    {"mem-slots", "N", "memory regions granted to the front end: 1 to 32768, default 4096",
+     apply_mem_slots},
+    {"daemonize", NULL,
+     "go to the background; the parent ends when the socket listens, with\n"
+     "status 0 if it does",
+     apply_daemonize},
+    {"pidfile", "PATH", "write the process id to PATH and keep it locked; removed at the end",
+     apply_pidfile},
+    {"log", "LEVEL|FILE",
+     "error, warning (default), info or debug (each message and request); or\n"
+     "the file to append to instead of standard error; may be given twice",
+     apply_log},
+    {"sandbox", NULL, "allow only the system calls needed to serve, once set up", apply_sandbox},
+    {"stats", NULL, "log statistics at the end; SIGUSR1 logs them at any time", apply_stats},
+    {"print-capabilities", NULL, "print what the program can do as JSON and exit",
+     apply_print_capabilities},
+    {"version", NULL, "print the version and exit", apply_version},
+    {"help", NULL, "print this text and exit", apply_help},
+    {NULL, NULL, NULL, NULL},
+};
+
+void service_options_init(ServiceOptions *options)
+{
+    *options =
+        (ServiceOptions){.fd = -1, .mem_slots = MEM_SLOTS_DEFAULT, .log_level = LOG_LEVEL_WARNING};
+}
+
+gboolean service_options_check(const ServiceOptions *options, GError **error)
+{
+    if (options->socket_path && options->fd >= 0) {
+        vm_error_set(error, "--fd %d: excludes --socket-path %s; give one of them", options->fd,
+                     options->socket_path);
+        return FALSE;
+    }
+    if (!options->socket_path && options->fd < 0) {
+        vm_error_set(error, "--socket-path: missing; give --socket-path PATH or --fd N");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean service_options_open_log(const ServiceOptions *options, GError **error)
+{
+    gboolean quiet = !options->log_file || options->log_level_given;
+
+    /* Who names a file wants to find something in it. */
+    log_set_level(quiet ? options->log_level : LOG_LEVEL_INFO);
+    if (options->log_file && !report_log_open(options->log_file, TRUE, error)) {
+        g_prefix_error(error, "--log %s: ", options->log_file);
+        return FALSE;
+    }
+    return TRUE;
+}
