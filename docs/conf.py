@@ -10,7 +10,8 @@ release = re.search(r"version: '([^']+)'",
                     (Path(__file__).parent.parent / "meson.build").read_text()).group(1)
 version = release
 master_doc = "index"
-exclude_patterns = ["devel/performance-figures.rst"]  # included by devel/performance.rst
+# Included by the pages of the same room.
+exclude_patterns = ["devel/performance-figures.rst", "interop/vhost-user-tables.rst"]
 html_theme = "alabaster"
 html_theme_options = {"description": "memory hot-add without the limit of eight",
                       "page_width": "70em"}
