@@ -6,10 +6,11 @@
  */
 #include "progress.h"
 
-#include "qtest/storage-daemon.h"
+#include "qtest/blk-daemon.h"
 #include "qtest/virtio-blk.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -446,7 +447,9 @@ int main(int argc, char **argv)
     demo.times = g_array_new(FALSE, FALSE, sizeof(gint64));
 
     make_image(64 << 20);
-    GPid daemon = storage_daemon_start(wanted.backend, demo.image_path, socket, 1, &error);
+    BlkDaemonOptions options = {
+        .program = wanted.backend, .image = demo.image_path, .socket = socket};
+    GPid daemon = blk_daemon_start(&options, &error);
     if (!daemon) {
         fail("%s", error->message);
     }
@@ -465,7 +468,7 @@ int main(int argc, char **argv)
     if (!vmm_quit(demo.vmm, &error)) {
         fail("the machine does not end well: %s", error->message);
     }
-    storage_daemon_stop(daemon);
+    blk_daemon_end(daemon, SIGTERM);
     printf("%-34s PASS\n", "verdict");
     vmm_free(demo.vmm);
     return 0;

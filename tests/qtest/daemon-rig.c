@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machine over real storage daemons, and the comparison of every byte.
+ * The machine over real disk backends, and the comparison of every byte.
  */
 #include "qtest/daemon-rig.h"
 
@@ -8,20 +8,54 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define DAEMON "qemu-storage-daemon"
 #define SECTOR 512
 
-gboolean daemon_available(void)
-{
-    g_autofree char *path = g_find_program_in_path(DAEMON);
+/* --- a test for each kind of daemon --- */
 
-    if (!path) {
-        printf("1..0 # SKIP " DAEMON " is not installed (Debian: qemu-system-common)\n");
+typedef struct DaemonTest {
+    BlkDaemonKind kind;
+    gconstpointer data;
+    GTestDataFunc function;
+} DaemonTest;
+
+static BlkDaemonKind current_kind;
+
+BlkDaemonKind daemon_kind(void)
+{
+    return current_kind;
+}
+
+static void run_test(gconstpointer opaque)
+{
+    const DaemonTest *test = opaque;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *program = blk_daemon_program(test->kind, &error);
+
+    if (!program) {
+        g_test_skip(error->message);
+        return;
     }
-    return !!path;
+    current_kind = test->kind;
+    test->function(test->data);
+}
+
+void daemon_test_add_for(BlkDaemonKind kind, const char *path, gconstpointer data,
+                         GTestDataFunc function)
+{
+    g_autofree char *name = g_strdup_printf("/%s%s", blk_daemon_name(kind), path);
+    DaemonTest *test = g_new0(DaemonTest, 1);
+
+    *test = (DaemonTest){kind, data, function};
+    g_test_add_data_func_full(name, test, run_test, g_free);
+}
+
+void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc function)
+{
+    for (guint kind = 0; kind < BLK_DAEMON_KINDS; kind++) {
+        daemon_test_add_for(kind, path, data, function);
+    }
 }
 
 /* --- daemons --- */
@@ -35,35 +69,67 @@ static void randomize(uint8_t *bytes, gsize size)
     }
 }
 
-DaemonDisk *daemon_disk_new(guint queues)
+static char *numbered_path(guint number, const char *what)
 {
+    g_autofree char *name = g_strdup_printf("disk%u.%s", number, what);
+
+    return vmm_temporary_path(name);
+}
+
+void daemon_disk_restart(DaemonDisk *disk)
+{
+    g_autoptr(GError) error = NULL;
+
+    disk->pid = blk_daemon_start(&disk->options, &error);
+    if (!disk->pid) {
+        vmm_fail("%s", error->message);
+    }
+}
+
+DaemonDisk *daemon_disk_new(const DaemonOptions *options)
+{
+    static const DaemonOptions defaults;
     static guint number;
-    g_autofree char *image_name = g_strdup_printf("disk%u.img", number);
-    g_autofree char *socket_name = g_strdup_printf("disk%u.sock", number++);
+    const DaemonOptions *o = options ? options : &defaults;
     g_autoptr(GError) error = NULL;
     DaemonDisk *disk = g_new0(DaemonDisk, 1);
 
-    disk->image = vmm_temporary_path(image_name);
-    disk->socket = vmm_temporary_path(socket_name);
+    disk->image = numbered_path(number, "img");
+    disk->socket = numbered_path(number, "sock");
+    disk->options = (BlkDaemonOptions){.kind = current_kind,
+                                        .image = disk->image,
+                                        .socket = disk->socket,
+                                        .log = o->log ? numbered_path(number, "log") : NULL,
+                                        .queues = o->queues,
+                                        .slots = o->slots,
+                                        .read_only = o->read_only,
+                                        .arguments = g_strdup(o->daemon_arguments)};
+    number++;
     disk->expected = g_malloc(DAEMON_IMAGE);
     randomize(disk->expected, DAEMON_IMAGE);
     if (!g_file_set_contents(disk->image, (char *)disk->expected, DAEMON_IMAGE, &error)) {
         vmm_fail("%s", error->message);
     }
     disk->file = open(disk->image, O_RDONLY | O_CLOEXEC);
-    disk->pid = storage_daemon_start(DAEMON, disk->image, disk->socket, queues, &error);
-    if (!disk->pid) {
-        vmm_fail("%s", error->message);
-    }
+    daemon_disk_restart(disk);
     return disk;
 }
 
 void daemon_disk_kill(DaemonDisk *disk)
 {
-    kill(disk->pid, SIGKILL);
-    waitpid(disk->pid, NULL, 0);
-    g_spawn_close_pid(disk->pid);
+    blk_daemon_end(disk->pid, SIGKILL);
     disk->pid = 0;
+}
+
+char *daemon_disk_log(DaemonDisk *disk)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    if (!g_file_get_contents(disk->options.log, &text, NULL, &error)) {
+        vmm_fail("%s", error->message);
+    }
+    return text;
 }
 
 void daemon_disk_free(DaemonDisk *disk)
@@ -74,8 +140,13 @@ void daemon_disk_free(DaemonDisk *disk)
     close(disk->file);
     unlink(disk->image);
     unlink(disk->socket);
+    if (disk->options.log) {
+        unlink(disk->options.log);
+    }
     g_free(disk->image);
     g_free(disk->socket);
+    g_free((char *)disk->options.log);
+    g_free((char *)disk->options.arguments);
     g_free(disk->expected);
     g_free(disk);
 }
@@ -92,13 +163,15 @@ DaemonRig *daemon_rig_start(const DaemonOptions *options)
     g_autoptr(GPtrArray) sockets = g_ptr_array_new();
     RigOptions rig_options = {.devices = o->disks ? o->disks : 1,
                               .monitors = o->monitors,
-                              .memory_slots = 64,
-                              .arguments = arguments};
+                              .memory_slots = o->memory_slots ? o->memory_slots : 64,
+                              .arguments = arguments,
+                              .chardev = o->chardev,
+                              .binary = o->binary};
     DaemonRig *daemon = g_new0(DaemonRig, 1);
 
     daemon->disks = g_ptr_array_new_with_free_func((GDestroyNotify)daemon_disk_free);
     for (guint i = 0; i < rig_options.devices; i++) {
-        DaemonDisk *disk = daemon_disk_new(queues);
+        DaemonDisk *disk = daemon_disk_new(o);
 
         g_ptr_array_add(daemon->disks, disk);
         g_ptr_array_add(sockets, disk->socket);

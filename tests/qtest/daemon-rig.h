@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A rig over Debian's qemu-storage-daemon: one daemon a disk, over an image of random bytes of
- * which a copy is kept, so that each byte of the file can be compared.  Expectations that fail end
- * the test program.
+ * A rig over real disk backends, Debian's and ours: one daemon a disk, over an image of random
+ * bytes of which a copy is kept, so that each byte of the file can be compared.  Expectations that
+ * fail end the test program.
  */
 #ifndef QTEST_DAEMON_RIG_H
 #define QTEST_DAEMON_RIG_H
 
+#include "qtest/blk-daemon.h"
 #include "qtest/rig.h"
-#include "qtest/storage-daemon.h"
 
 #define DAEMON_IMAGE (UINT64_C(4) << 20) /* bytes of a disk */
 #define DAEMON_SLOTS 32                  /* memory slots of the daemon of Debian 12 */
 
 typedef struct DaemonDisk {
-    GPid pid; /* 0: ended */
+    BlkDaemonOptions options; /* what it is started with; strings are its own */
+    GPid pid;                 /* 0: ended */
     char *image, *socket;
     uint8_t *expected; /* what the image must hold */
     int file;
 } DaemonDisk;
 
 typedef struct DaemonOptions {
-    guint disks;           /* 0: 1 */
-    guint queues;          /* of each daemon and device, 0: 1 */
-    guint monitors;        /* 0: 1 */
-    const char *arguments; /* further ones, or NULL */
+    guint disks;                  /* 0: 1 */
+    guint queues;                 /* of each daemon and device, 0: 1 */
+    guint monitors;               /* 0: 1 */
+    guint slots;                  /* memory slots of each daemon of ours, 0: its own choice */
+    guint memory_slots;           /* of the machine, 0: 64 */
+    gboolean read_only;           /* the daemons export read-only disks */
+    gboolean log;                 /* each daemon's standard error goes to a file: options.log */
+    const char *daemon_arguments; /* further ones for each daemon, or NULL */
+    const char *arguments;        /* further ones for the machine, or NULL */
+    const char *chardev;          /* further options of each chardev such as ",reconnect=1" */
+    const char *binary;           /* the machine's program, NULL: QTEST_QEMU_BINARY */
 } DaemonOptions;
 
 typedef struct DaemonRig {
@@ -32,13 +40,22 @@ typedef struct DaemonRig {
     GPtrArray *disks; /* of DaemonDisk */
 } DaemonRig;
 
-/* TRUE if the suites can run here; says SKIP in TAP if not. */
-gboolean daemon_available(void);
+/*
+ * Registers @function as test KIND/@path for both kinds of daemon, which the rig's functions start
+ * while it runs.  A kind that is not installed is skipped, and says so.
+ */
+void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc function);
+/* The same for one kind. */
+void daemon_test_add_for(BlkDaemonKind kind, const char *path, gconstpointer data,
+                         GTestDataFunc function);
+BlkDaemonKind daemon_kind(void); /* of the test that runs */
 
-/* A daemon over a fresh image. */
-DaemonDisk *daemon_disk_new(guint queues);
+/* A daemon over a fresh image; of @options, which may be NULL, what is the daemon's counts. */
+DaemonDisk *daemon_disk_new(const DaemonOptions *options);
 void daemon_disk_free(DaemonDisk *disk);
-void daemon_disk_kill(DaemonDisk *disk); /* SIGKILL, and waits for its end */
+void daemon_disk_kill(DaemonDisk *disk);    /* SIGKILL, and waits for its end */
+void daemon_disk_restart(DaemonDisk *disk); /* after daemon_disk_kill(): the same again */
+char *daemon_disk_log(DaemonDisk *disk);    /* what it wrote with options.log; caller frees */
 
 /* Daemons and the machine over them, disks as in rig.h; not booted.  @options may be NULL. */
 DaemonRig *daemon_rig_start(const DaemonOptions *options);

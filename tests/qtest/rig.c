@@ -26,10 +26,10 @@ static char *machine_arguments(Rig *rig, const RigOptions *options)
     for (guint i = 0; i < rig->devices; i++) {
         g_string_append_printf(
             line,
-            " -chardev socket,id=s%u,path=%s"
+            " -chardev socket,id=s%u,path=%s%s"
             " -device vhost-user-blk-pci,id=b%u,chardev=s%u,addr=0x%x",
-            i, options->sockets ? options->sockets[i] : backend_path(rig_backend(rig, i)), i, i,
-            RIG_DISK_SLOT + i);
+            i, options->sockets ? options->sockets[i] : backend_path(rig_backend(rig, i)),
+            options->chardev ? options->chardev : "", i, i, RIG_DISK_SLOT + i);
     }
     if (options->arguments) {
         g_string_append_printf(line, " %s", options->arguments);
@@ -73,7 +73,7 @@ Rig *rig_start(const BackendConfig *config, const RigOptions *options)
 {
     static const RigOptions defaults;
     const RigOptions *o = options ? options : &defaults;
-    VmmOptions vmm_options = {.monitors = o->monitors};
+    VmmOptions vmm_options = {.monitors = o->monitors, .binary = o->binary};
     Rig *rig = rig_new(config, o);
     g_autofree char *arguments = machine_arguments(rig, o);
 

@@ -22,6 +22,8 @@ typedef struct RigOptions {
     const char *arguments;                                  /* further ones, or NULL */
     void (*configure)(BackendConfig *config, guint device); /* what differs, or NULL */
     const char *const *sockets; /* of @devices backends run by others: no scripted ones then */
+    const char *chardev;        /* further options of each chardev, such as ",reconnect=1" */
+    const char *binary;         /* the program, NULL: QTEST_QEMU_BINARY */
 } RigOptions;
 
 typedef struct Rig {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disks of a real backend, Debian's qemu-storage-daemon: every kind of request, rings of each kind,
- * stops and resets in between, and data through DIMMs that come and go while requests are out.
+ * Disks of real backends, Debian's qemu-storage-daemon and vhost-user-blk: every kind of request,
+ * rings of each kind, stops and resets in between, and data through DIMMs that come and go while
+ * requests are out.
  */
 #include "qtest/daemon-rig.h"
 
@@ -100,9 +101,11 @@ static void test_pieces(gconstpointer data)
     daemon_rig_end(daemon);
 }
 
-static void test_identity(void)
+static void test_identity(gconstpointer data G_GNUC_UNUSED)
 {
-    DaemonRig *daemon = daemon_rig_start(NULL);
+    DaemonOptions options = {.daemon_arguments =
+                                 daemon_kind() == BLK_DAEMON_OURS ? "--serial hotslot-test" : NULL};
+    DaemonRig *daemon = daemon_rig_start(&options);
     uint64_t buffer;
     char serial[VIRTIO_BLK_ID_BYTES + 1] = "";
 
@@ -111,7 +114,8 @@ static void test_identity(void)
     g_assert_cmpint(request(daemon, VIRTIO_BLK_T_GET_ID, 0, buffer, VIRTIO_BLK_ID_BYTES), ==,
                     VIRTIO_BLK_S_OK);
     qtest_memread(daemon->rig->qtest, buffer, serial, VIRTIO_BLK_ID_BYTES);
-    g_assert_cmpstr(serial, ==, "vhost_user_blk");
+    g_assert_cmpstr(serial, ==,
+                    daemon_kind() == BLK_DAEMON_DEBIAN ? "vhost_user_blk" : "hotslot-test");
     g_assert_cmpint(request(daemon, VIRTIO_BLK_T_FLUSH, 0, 0, 0), ==, VIRTIO_BLK_S_OK);
     daemon_rig_end(daemon);
 }
@@ -159,7 +163,7 @@ static void test_zeroes(gconstpointer data)
 }
 
 /* What the daemon refuses comes back as a status, and the rings go on. */
-static void test_refused(void)
+static void test_refused(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonRig *daemon = daemon_rig_start(NULL);
     uint64_t end = DAEMON_IMAGE / SECTOR;
@@ -222,7 +226,7 @@ static void finish(DaemonRig *daemon, Batch *batch)
 }
 
 /* Plugs and unplugs while requests are out, through RAM and through the DIMMs that stay. */
-static void test_in_flight(void)
+static void test_in_flight(gconstpointer data G_GNUC_UNUSED)
 {
     BlkOptions options = {.indirect = TRUE, .event_index = TRUE, .msix = TRUE};
     DaemonRig *daemon = daemon_rig_start(NULL);
@@ -294,9 +298,10 @@ static void test_straddle(gconstpointer data)
 }
 
 /* To the last slot: 31 DIMMs beside the boot memory, and a refusal that names the limit. */
-static void test_last_slot(void)
+static void test_last_slot(gconstpointer data G_GNUC_UNUSED)
 {
-    DaemonRig *daemon = daemon_rig_start(NULL);
+    DaemonOptions options = {.slots = DAEMON_SLOTS};
+    DaemonRig *daemon = daemon_rig_start(&options);
     g_autofree char *text = NULL, *used = NULL, *again = NULL;
 
     rig_boot(daemon->rig, NULL);
@@ -315,7 +320,7 @@ static void test_last_slot(void)
     daemon_rig_end(daemon);
 }
 
-static void test_two_disks(void)
+static void test_two_disks(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonOptions options = {.disks = 2, .queues = 2};
     BlkOptions disk = {.queues = 2, .msix = TRUE, .event_index = TRUE};
@@ -339,7 +344,7 @@ static void test_two_disks(void)
  * is out at "stop": the daemon of Debian 12 gives up a ring whose request ends after
  * GET_VRING_BASE.
  */
-static void test_stop(void)
+static void test_stop(gconstpointer data G_GNUC_UNUSED)
 {
     BlkOptions options = {.msix = TRUE, .event_index = TRUE};
     DaemonRig *daemon = daemon_rig_start(NULL);
@@ -396,29 +401,24 @@ static void test_reset(gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (!daemon_available()) {
-        return 0;
-    }
     for (guint i = 0; i < G_N_ELEMENTS(ring_cases); i++) {
-        g_autofree char *name = g_strdup_printf("/storage-daemon/ring/%s", ring_cases[i].name);
+        g_autofree char *name = g_strdup_printf("/ring/%s", ring_cases[i].name);
 
-        g_test_add_data_func(name, &ring_cases[i], test_ring);
+        daemon_test_add(name, &ring_cases[i], test_ring);
     }
-    g_test_add_data_func("/storage-daemon/pieces/chain", GINT_TO_POINTER(FALSE), test_pieces);
-    g_test_add_data_func("/storage-daemon/pieces/indirect", GINT_TO_POINTER(TRUE), test_pieces);
-    g_test_add_func("/storage-daemon/identity", test_identity);
-    g_test_add_data_func("/storage-daemon/discard", GUINT_TO_POINTER(VIRTIO_BLK_T_DISCARD),
-                         test_zeroes);
-    g_test_add_data_func("/storage-daemon/write-zeroes",
-                         GUINT_TO_POINTER(VIRTIO_BLK_T_WRITE_ZEROES), test_zeroes);
-    g_test_add_func("/storage-daemon/refused", test_refused);
-    g_test_add_func("/storage-daemon/dimms/in-flight", test_in_flight);
-    g_test_add_data_func("/storage-daemon/dimms/straddle/2", GUINT_TO_POINTER(2), test_straddle);
-    g_test_add_data_func("/storage-daemon/dimms/straddle/1", GUINT_TO_POINTER(1), test_straddle);
-    g_test_add_func("/storage-daemon/dimms/last-slot", test_last_slot);
-    g_test_add_func("/storage-daemon/two-disks", test_two_disks);
-    g_test_add_func("/storage-daemon/stop", test_stop);
-    g_test_add_data_func("/storage-daemon/reset/device", GINT_TO_POINTER(FALSE), test_reset);
-    g_test_add_data_func("/storage-daemon/reset/machine", GINT_TO_POINTER(TRUE), test_reset);
+    daemon_test_add("/pieces/chain", GINT_TO_POINTER(FALSE), test_pieces);
+    daemon_test_add("/pieces/indirect", GINT_TO_POINTER(TRUE), test_pieces);
+    daemon_test_add("/identity", NULL, test_identity);
+    daemon_test_add("/discard", GUINT_TO_POINTER(VIRTIO_BLK_T_DISCARD), test_zeroes);
+    daemon_test_add("/write-zeroes", GUINT_TO_POINTER(VIRTIO_BLK_T_WRITE_ZEROES), test_zeroes);
+    daemon_test_add("/refused", NULL, test_refused);
+    daemon_test_add("/dimms/in-flight", NULL, test_in_flight);
+    daemon_test_add("/dimms/straddle/2", GUINT_TO_POINTER(2), test_straddle);
+    daemon_test_add("/dimms/straddle/1", GUINT_TO_POINTER(1), test_straddle);
+    daemon_test_add("/dimms/last-slot", NULL, test_last_slot);
+    daemon_test_add("/two-disks", NULL, test_two_disks);
+    daemon_test_add("/stop", NULL, test_stop);
+    daemon_test_add("/reset/device", GINT_TO_POINTER(FALSE), test_reset);
+    daemon_test_add("/reset/machine", GINT_TO_POINTER(TRUE), test_reset);
     return g_test_run();
 }

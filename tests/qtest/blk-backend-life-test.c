@@ -89,10 +89,10 @@ static gboolean present(DaemonRig *daemon)
 }
 
 /* Plug, use, ask, eject, event, and again with the same daemon. */
-static void test_hot_plug(void)
+static void test_hot_plug(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(1);
+    DaemonDisk *disk = daemon_disk_new(NULL);
     Qtest *qtest = daemon->rig->qtest;
 
     rig_boot(daemon->rig, NULL);
@@ -124,10 +124,10 @@ static void test_hot_plug(void)
 }
 
 /* A guest that never ejects: the unplug of disk and DIMM ends with the machine's reset. */
-static void test_unplug_at_reset(void)
+static void test_unplug_at_reset(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(1);
+    DaemonDisk *disk = daemon_disk_new(NULL);
 
     rig_boot(daemon->rig, NULL);
     rig_plug(daemon->rig, 0);
@@ -218,7 +218,7 @@ static void test_killed(gconstpointer data)
 }
 
 /* One of two: the other serves on, through new DIMMs too. */
-static void test_one_of_two_killed(void)
+static void test_one_of_two_killed(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonOptions options = {.disks = 2};
     DaemonRig *daemon = daemon_rig_start(&options);
@@ -272,7 +272,7 @@ static void begin_plug(DaemonRig *daemon)
              "{'execute':'device_add','arguments':{'driver':'pc-dimm','id':'d0','memdev':'m0'}}");
 }
 
-static void test_stopped(void)
+static void test_stopped(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonOptions options = {.monitors = 2};
     DaemonRig *daemon = daemon_rig_start(&options);
@@ -304,7 +304,7 @@ static void test_stopped_terminate(gconstpointer data)
 {
     StoppedCase which = GPOINTER_TO_UINT(data);
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(1);
+    DaemonDisk *disk = daemon_disk_new(NULL);
     int status;
 
     rig_boot(daemon->rig, NULL);
@@ -332,24 +332,18 @@ static void test_stopped_terminate(gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (!daemon_available()) {
-        return 0;
-    }
-    g_test_add_func("/storage-daemon-life/hot-plug", test_hot_plug);
-    g_test_add_func("/storage-daemon-life/unplug-at-reset", test_unplug_at_reset);
-    g_test_add_data_func("/storage-daemon-life/killed/idle", GUINT_TO_POINTER(KILL_IDLE),
-                         test_killed);
-    g_test_add_data_func("/storage-daemon-life/killed/in-flight", GUINT_TO_POINTER(KILL_IN_FLIGHT),
-                         test_killed);
-    g_test_add_data_func("/storage-daemon-life/killed/before-add",
-                         GUINT_TO_POINTER(KILL_BEFORE_ADD), test_killed);
-    g_test_add_func("/storage-daemon-life/killed/one-of-two", test_one_of_two_killed);
-    g_test_add_func("/storage-daemon-life/stopped/deadline", test_stopped);
-    g_test_add_data_func("/storage-daemon-life/stopped/terminate-idle",
-                         GUINT_TO_POINTER(STOPPED_IDLE), test_stopped_terminate);
-    g_test_add_data_func("/storage-daemon-life/stopped/terminate-owing",
-                         GUINT_TO_POINTER(STOPPED_OWING), test_stopped_terminate);
-    g_test_add_data_func("/storage-daemon-life/stopped/terminate-connecting",
-                         GUINT_TO_POINTER(STOPPED_CONNECTING), test_stopped_terminate);
+    daemon_test_add("/life/hot-plug", NULL, test_hot_plug);
+    daemon_test_add("/life/unplug-at-reset", NULL, test_unplug_at_reset);
+    daemon_test_add("/life/killed/idle", GUINT_TO_POINTER(KILL_IDLE), test_killed);
+    daemon_test_add("/life/killed/in-flight", GUINT_TO_POINTER(KILL_IN_FLIGHT), test_killed);
+    daemon_test_add("/life/killed/before-add", GUINT_TO_POINTER(KILL_BEFORE_ADD), test_killed);
+    daemon_test_add("/life/killed/one-of-two", NULL, test_one_of_two_killed);
+    daemon_test_add("/life/stopped/deadline", NULL, test_stopped);
+    daemon_test_add("/life/stopped/terminate-idle", GUINT_TO_POINTER(STOPPED_IDLE),
+                    test_stopped_terminate);
+    daemon_test_add("/life/stopped/terminate-owing", GUINT_TO_POINTER(STOPPED_OWING),
+                    test_stopped_terminate);
+    daemon_test_add("/life/stopped/terminate-connecting", GUINT_TO_POINTER(STOPPED_CONNECTING),
+                    test_stopped_terminate);
     return g_test_run();
 }
