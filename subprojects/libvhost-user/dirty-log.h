@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libvhost-user/wire.h"
+
 #define VHOST_USER_LOG_PAGE_SIZE 4096u
 
 typedef struct VhostUserDirtyLog {
