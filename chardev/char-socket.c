@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define ACCEPT_PAUSE_MILLISECONDS 1000 /* when accept(2) fails for want of something */
@@ -96,32 +95,6 @@ static void watch_listener(ChardevSocket *socket)
     }
 }
 
-/* Remembers which file bind(2) made, so that only that one is removed. */
-static void note_file(ChardevSocket *socket)
-{
-    struct stat status;
-
-    if (socket->path && !socket->abstract && stat(socket->path, &status) == 0) {
-        socket->owns_file = TRUE;
-        g_free(socket->file);
-        socket->file = g_canonicalize_filename(socket->path, NULL);
-        socket->file_device = status.st_dev;
-        socket->file_inode = status.st_ino;
-    }
-}
-
-static void remove_file(ChardevSocket *socket)
-{
-    struct stat status;
-
-    if (socket->owns_file && stat(socket->file, &status) == 0 &&
-        status.st_dev == socket->file_device && status.st_ino == socket->file_inode) {
-        unlink(socket->file);
-    }
-    g_clear_pointer(&socket->file, g_free);
-    socket->owns_file = FALSE;
-}
-
 static gboolean open_server(ChardevSocket *socket, GError **error)
 {
     if (socket->addresses) {
@@ -130,7 +103,9 @@ static gboolean open_server(ChardevSocket *socket, GError **error)
             g_prefix_error(error, "chardev '%s': ", socket->parent.parent.id);
             return FALSE;
         }
-        note_file(socket);
+        if (socket->path && !socket->abstract) {
+            unix_socket_file_note(&socket->file, socket->path);
+        }
     }
     if (socket->port) {
         g_autofree char *bound = socket_address_of(socket->listener, FALSE);
@@ -303,7 +278,7 @@ static void chardev_socket_close(Chardev *chardev)
     remove_source(&socket->timer);
     chardev_socket_client_close(socket);
     fd_clear(&socket->listener);
-    remove_file(socket);
+    unix_socket_file_remove(&socket->file);
     g_clear_pointer(&socket->addresses, g_array_unref);
 }
 

@@ -4,8 +4,7 @@
 #define CHARDEV_CHAR_SOCKET_H
 
 #include "chardev/chardev.h"
-
-#include <sys/types.h>
+#include "util/unix-socket.h"
 
 typedef struct ChardevSocket {
     Chardev parent;
@@ -22,11 +21,8 @@ typedef struct ChardevSocket {
     guint next;     /* address to try */
     guint watch;    /* of listener or connecting */
     guint timer;
-    gboolean owns_file; /* the listener made a file, this one: */
-    char *file;         /* absolute, because -daemonize leaves the directory */
-    dev_t file_device;
-    ino_t file_inode;
-    char *name; /* "unix:/path", "tcp:host:port", "fd:3" */
+    UnixSocketFile file; /* the listener made it */
+    char *name;          /* "unix:/path", "tcp:host:port", "fd:3" */
 } ChardevSocket;
 
 VM_DECLARE_TYPE(ChardevSocket, chardev_socket, CHARDEV_SOCKET)

@@ -4,6 +4,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/size.h"
+#include "util/unix-socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -107,17 +107,8 @@ static in_port_t *port_of(SocketAddress *address)
 static gboolean remove_stale(const SocketAddress *address)
 {
     const char *path = ((const struct sockaddr_un *)&address->storage)->sun_path;
-    struct stat status;
-    gboolean pending;
 
-    if (address->storage.ss_family != AF_UNIX || !*path || lstat(path, &status) < 0 ||
-        !S_ISSOCK(status.st_mode)) {
-        return FALSE;
-    }
-    int probe = socket_address_connect(address, &pending);
-    gboolean stale = probe < 0 && errno == ECONNREFUSED;
-    fd_clear(&probe);
-    return stale && unlink(path) == 0;
+    return address->storage.ss_family == AF_UNIX && *path && unix_socket_remove_stale(path);
 }
 
 static int bind_and_listen(const SocketAddress *address)
