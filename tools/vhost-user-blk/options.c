@@ -26,14 +26,14 @@ static gboolean parse_guint(const char *value, guint minimum, guint maximum, gui
 
 static gboolean apply_blk_file(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
 {
-    ((BlkOptions *)target)->blk_file = value;
+    ((BlkOptions *)target)->disk.path = value;
     return TRUE;
 }
 
 static gboolean apply_read_only(const char *value G_GNUC_UNUSED, gpointer target,
                                 GError **error G_GNUC_UNUSED)
 {
-    ((BlkOptions *)target)->read_only = TRUE;
+    ((BlkOptions *)target)->disk.read_only = TRUE;
     return TRUE;
 }
 
@@ -53,14 +53,14 @@ static gboolean apply_block_size(const char *value, gpointer target, GError **er
         vm_error_set(error, "'%s' is not a block size: expected 512 or 4096", value);
         return FALSE;
     }
-    ((BlkOptions *)target)->block_size = value[0] == '5' ? 512 : 4096;
+    ((BlkOptions *)target)->disk.block_size = value[0] == '5' ? 512 : 4096;
     return TRUE;
 }
 
 static gboolean apply_direct(const char *value G_GNUC_UNUSED, gpointer target,
                              GError **error G_GNUC_UNUSED)
 {
-    ((BlkOptions *)target)->direct = TRUE;
+    ((BlkOptions *)target)->disk.direct = TRUE;
     return TRUE;
 }
 
@@ -70,7 +70,7 @@ static gboolean apply_cache(const char *value, gpointer target, GError **error)
 
     for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
         if (!strcmp(value, modes[i])) {
-            ((BlkOptions *)target)->cache = i;
+            ((BlkOptions *)target)->disk.cache = i;
             return TRUE;
         }
     }
@@ -108,7 +108,9 @@ static const ToolOption blk_option_table[] = {
     {"num-queues", "N", "queues offered to the guest: 1 to 256, default 1", apply_num_queues},
     {"queue-size", "N", "largest queue that is accepted: 2 to 32768, default 1024",
      apply_queue_size},
-    {"block-size", "512|4096", "logical block size of the disk in bytes, default 512",
+    {"block-size", "512|4096",
+     "logical block size of the disk in bytes; default 512, or what a block\n"
+     "device has",
      apply_block_size},
     {"direct", NULL, "open the image with O_DIRECT", apply_direct},
     {"cache", "writeback|none|unsafe",
@@ -125,7 +127,7 @@ static const ToolOption blk_option_table[] = {
 
 static gboolean check_together(BlkOptions *options, GError **error)
 {
-    if (!options->blk_file) {
+    if (!options->disk.path) {
         vm_error_set(error, "--blk-file: missing; give --blk-file PATH");
         return FALSE;
     }
@@ -142,8 +144,7 @@ gboolean blk_options_parse(BlkOptions *options, int argc, char **argv, GError **
     const ToolOptionGroup groups[] = {{blk_option_table, options},
                                       {service_option_table, &options->service}};
 
-    *options = (BlkOptions){
-        .num_queues = 1, .queue_size = QUEUE_SIZE_DEFAULT, .block_size = 512, .serial = ""};
+    *options = (BlkOptions){.num_queues = 1, .queue_size = QUEUE_SIZE_DEFAULT, .serial = ""};
     service_options_init(&options->service);
     if (!tool_options_parse(groups, G_N_ELEMENTS(groups), argc, argv, error)) {
         return FALSE;
@@ -154,7 +155,6 @@ gboolean blk_options_parse(BlkOptions *options, int argc, char **argv, GError **
     if (!check_together(options, error)) {
         return FALSE;
     }
-    options->direct |= options->cache == BLK_CACHE_NONE;
     options->iothreads = options->iothreads ? options->iothreads : options->num_queues;
     return TRUE;
 }
