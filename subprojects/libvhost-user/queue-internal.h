@@ -50,13 +50,16 @@ int vhost_user_queue_set_base(VhostUserQueue *queue, uint32_t base);
 uint32_t vhost_user_queue_base(const VhostUserQueue *queue);
 
 /* SET_VRING_KICK, CALL, ERR: @fd is the queue's from here on, -1 for none; the old one is closed.
- */
-void vhost_user_queue_set_kick(VhostUserQueue *queue, int fd);
-void vhost_user_queue_set_call(VhostUserQueue *queue, int fd);
-void vhost_user_queue_set_error(VhostUserQueue *queue, int fd);
+ * 0, or -EINVAL for a pipe or socket, whose writers a peer may kill by SIGPIPE: then @fd is closed
+ * as well, and the queue has none. */
+int vhost_user_queue_set_kick(VhostUserQueue *queue, int fd);
+int vhost_user_queue_set_call(VhostUserQueue *queue, int fd);
+int vhost_user_queue_set_error(VhostUserQueue *queue, int fd);
 
-/* The area in the in-flight buffer that the next start uses, or NULL. */
-void vhost_user_queue_set_inflight(VhostUserQueue *queue, void *area);
+/* The area in the in-flight buffer that the next start uses, or NULL, and how many descriptors it
+ * is made for (VhostUserInflightBuffer.queue_size: what the area says of itself is the peer's to
+ * change). */
+void vhost_user_queue_set_inflight(VhostUserQueue *queue, void *area, uint32_t descriptors);
 
 /* Resolves and pins the ring, reads the in-flight area, makes the reader; then the queue thread may
  * begin.  0, or a negative errno with a static @reason: size or addresses never set, alignment, not
