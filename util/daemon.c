@@ -16,6 +16,8 @@
 
 /* The pipe on which a parent waits for its daemon, -1 without one. */
 static int ready_pipe = -1;
+/* /dev/null between daemon_prepare() and daemon_ready(). */
+static int null_fd = -1;
 
 /* The parent's half: its exit status is the daemon's success. */
 static int wait_until_ready(int pipe_fd, pid_t child)
@@ -62,24 +64,34 @@ gboolean daemon_fork(GError **error)
     return TRUE;
 }
 
+gboolean daemon_prepare(GError **error)
+{
+    if (ready_pipe < 0 || null_fd >= 0) {
+        return TRUE;
+    }
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || chdir("/") < 0) {
+        vm_error_set_errno(error, errno, "cannot leave the terminal");
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean daemon_ready(GError **error)
 {
     const char success = 0;
 
+    if (!daemon_prepare(error)) {
+        return FALSE;
+    }
     if (ready_pipe < 0) {
         return TRUE;
     }
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || chdir("/") < 0) {
-        vm_error_set_errno(error, errno, "cannot leave the terminal");
-        fd_clear(&null);
-        return FALSE;
-    }
-    dup2(null, STDIN_FILENO);
-    dup2(null, STDOUT_FILENO);
+    dup2(null_fd, STDIN_FILENO);
+    dup2(null_fd, STDOUT_FILENO);
     /* What is logged without a file would be lost on a terminal that nobody reads. */
-    dup2(null, STDERR_FILENO);
-    close(null);
+    dup2(null_fd, STDERR_FILENO);
+    fd_clear(&null_fd);
     ssize_t written = write(ready_pipe, &success, 1);
     fd_clear(&ready_pipe);
     if (written != 1) {

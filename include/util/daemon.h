@@ -12,6 +12,12 @@
  */
 gboolean daemon_fork(GError **error);
 
+/*
+ * The part of daemon_ready() that needs the file system, for a program that gives up its right to
+ * it before it is ready: names are relative to "/" from here on.
+ */
+gboolean daemon_prepare(GError **error);
+
 /* Lets go of the terminal, the directory and the parent.  Does nothing without daemon_fork(). */
 gboolean daemon_ready(GError **error);
 

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A disk behind vhost-user connections: what the library asks of a block device. */
+#include "tools/vhost-user-blk/server.h"
+
+#include "libvhost-user/queue.h"
+#include "tools/common/log.h"
+#include "tools/common/sandbox.h"
+#include "tools/vhost-user-blk/config.h"
+#include "tools/vhost-user-blk/worker.h"
+#include "util/error.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <seccomp.h>
+
+/* Of all connections so far. */
+typedef struct Totals {
+    uint64_t connections;
+    uint64_t messages, refused;
+    uint64_t regions_added, regions_removed, regions_peak;
+    VhostUserQueueStatistics queues;
+} Totals;
+
+struct BlkServer {
+    const BlkOptions *options;
+    BlkDisk *disk;
+    BlkConfig *config;
+    BlkWorkers *workers;
+    Totals ended; /* connections that have ended */
+};
+
+/* --- the device --- */
+
+static int get_config(void *opaque, uint32_t offset, void *bytes, uint32_t size)
+{
+    const BlkServer *server = opaque;
+
+    blk_config_read(server->config, offset, size, bytes);
+    return 0;
+}
+
+static int set_config(void *opaque, uint32_t offset, const void *bytes, uint32_t size,
+                      uint32_t flags G_GNUC_UNUSED)
+{
+    BlkServer *server = opaque;
+    g_autoptr(GError) error = NULL;
+
+    if (!blk_config_write(server->config, offset, size, bytes, &error)) {
+        log_warning("%s", error->message);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int set_features(void *opaque, uint64_t features)
+{
+    BlkServer *server = opaque;
+
+    blk_config_set_driver_features(server->config, features);
+    return 0;
+}
+
+static int reset(void *opaque)
+{
+    return set_features(opaque, 0);
+}
+
+static void queue_start(void *opaque, VhostUserQueue *queue)
+{
+    blk_workers_queue_start(((BlkServer *)opaque)->workers, queue);
+}
+
+static void queue_stop(void *opaque, VhostUserQueue *queue)
+{
+    blk_workers_queue_stop(((BlkServer *)opaque)->workers, queue);
+}
+
+static const VhostUserDeviceOperations device_operations = {
+    .log = service_log,
+    .get_config = get_config,
+    .set_config = set_config,
+    .set_features = set_features,
+    .queue_start = queue_start,
+    .queue_stop = queue_stop,
+    .reset = reset,
+};
+
+/* --- connections --- */
+
+static VhostUserDevice *connect_device(gpointer opaque, int socket, GError **error)
+{
+    BlkServer *server = opaque;
+    const VhostUserDeviceParameters parameters = {
+        .struct_size = sizeof(parameters),
+        .operations = &device_operations,
+        .operations_size = sizeof(device_operations),
+        .opaque = server,
+        .features = blk_config_features(server->config) | VHOST_USER_RING_FEATURES,
+        .queues = server->options->num_queues,
+        .queue_size_maximum = server->options->queue_size,
+        .memory_slots = server->options->service.mem_slots,
+    };
+    VhostUserDevice *device = vhost_user_device_new(socket, &parameters);
+
+    if (!device) {
+        vm_error_set_errno(error, errno, "the connection cannot be set up");
+        return NULL;
+    }
+    server->ended.connections++;
+    return device;
+}
+
+/* Adds what @device has counted to @totals. */
+static void add_device(const BlkServer *server, VhostUserDevice *device, Totals *totals)
+{
+    VhostUserDeviceStatistics counted;
+    VhostUserQueueStatistics queue;
+
+    vhost_user_device_statistics(device, &counted);
+    totals->messages += counted.messages;
+    totals->refused += counted.refused;
+    totals->regions_added += counted.regions_added;
+    totals->regions_removed += counted.regions_removed;
+    totals->regions_peak = MAX(totals->regions_peak, counted.regions_peak);
+    for (guint i = 0; i < server->options->num_queues; i++) {
+        vhost_user_queue_statistics(vhost_user_device_queue(device, i), &queue);
+        totals->queues.kicks += queue.kicks;
+        totals->queues.calls += queue.calls;
+        totals->queues.calls_spared += queue.calls_spared;
+        totals->queues.faults += queue.faults;
+        totals->queues.lookups += queue.lookups;
+        totals->queues.lookup_hits += queue.lookup_hits;
+    }
+}
+
+static void disconnect_device(gpointer opaque, VhostUserDevice *device)
+{
+    BlkServer *server = opaque;
+
+    add_device(server, device, &server->ended);
+    blk_config_set_driver_features(server->config, 0);
+}
+
+static void reload(gpointer opaque, VhostUserDevice *device)
+{
+    BlkServer *server = opaque;
+    g_autoptr(GError) error = NULL;
+    gboolean changed = FALSE;
+
+    if (!blk_disk_refresh(server->disk, &changed, &error)) {
+        log_warning("%s", error->message);
+        return;
+    }
+    if (blk_disk_warning(server->disk)) {
+        log_warning("%s", blk_disk_warning(server->disk));
+    }
+    log_info("%s: %s %" G_GUINT64_FORMAT " bytes", blk_disk_path(server->disk),
+             changed ? "the size is now" : "the size is still", blk_disk_size(server->disk));
+    int result = changed && device ? vhost_user_device_config_changed(device) : 0;
+    if (result < 0) {
+        log_warning("the front end cannot be told of the new size: %s", g_strerror(-result));
+    }
+}
+
+/* --- statistics --- */
+
+static void append_number(GString *text, const char *name, uint64_t value)
+{
+    g_string_append_printf(text, "%s: %" G_GUINT64_FORMAT "\n", name, value);
+}
+
+static void append_statistics(gpointer opaque, VhostUserDevice *device, GString *text)
+{
+    const BlkServer *server = opaque;
+    VhostUserDeviceStatistics now = {0};
+    BlkStatistics requests = {0};
+    Totals totals = server->ended;
+
+    if (device) {
+        add_device(server, device, &totals);
+        vhost_user_device_statistics(device, &now);
+    }
+    blk_workers_statistics(server->workers, &requests);
+    blk_statistics_format(&requests, text);
+    append_number(text, "connections", totals.connections);
+    append_number(text, "messages", totals.messages);
+    append_number(text, "messages refused", totals.refused);
+    append_number(text, "regions", now.regions);
+    append_number(text, "regions at most", totals.regions_peak);
+    append_number(text, "regions added", totals.regions_added);
+    append_number(text, "regions removed", totals.regions_removed);
+    append_number(text, "bytes of guest memory", now.bytes);
+    append_number(text, "lookups", totals.queues.lookups);
+    append_number(text, "lookup hits", totals.queues.lookup_hits);
+    append_number(text, "requests outside of guest memory", totals.queues.faults);
+    append_number(text, "kicks", totals.queues.kicks);
+    append_number(text, "interrupts", totals.queues.calls);
+    append_number(text, "interrupts spared", totals.queues.calls_spared);
+}
+
+const ServiceOperations blk_server_operations = {
+    .connect = connect_device,
+    .disconnect = disconnect_device,
+    .reload = reload,
+    .statistics = append_statistics,
+};
+
+/* --- life --- */
+
+static void trace_request(void *opaque G_GNUC_UNUSED, const char *line)
+{
+    log_debug("%s", line);
+}
+
+BlkServer *blk_server_new(const BlkOptions *options, GError **error)
+{
+    g_autoptr(BlkServer) server = g_new0(BlkServer, 1);
+
+    server->options = options;
+    server->disk = blk_disk_open(&options->disk, error);
+    if (!server->disk) {
+        return NULL;
+    }
+    server->config =
+        blk_config_new(server->disk, (uint16_t)options->num_queues, (uint16_t)options->queue_size);
+    return g_steal_pointer(&server);
+}
+
+gboolean blk_server_start(BlkServer *server, GError **error)
+{
+    const BlkWorkersOptions options = {
+        .count = server->options->iothreads,
+        .queue_size = server->options->queue_size,
+        .serial = server->options->serial,
+        .trace = log_enabled(LOG_LEVEL_DEBUG) ? trace_request : NULL,
+    };
+
+    server->workers = blk_workers_new(server->disk, &options, error);
+    if (!server->workers) {
+        return FALSE;
+    }
+    if (blk_workers_notice(server->workers)) {
+        log_warning("%s", blk_workers_notice(server->workers));
+    }
+    if (blk_disk_warning(server->disk)) {
+        log_warning("%s", blk_disk_warning(server->disk));
+    }
+    return TRUE;
+}
+
+gboolean blk_server_enter_sandbox(GError **error)
+{
+    static const SandboxCall calls[] = {
+        {SCMP_SYS(pread64), -1, 0, 0},
+        {SCMP_SYS(pwrite64), -1, 0, 0},
+        {SCMP_SYS(preadv), -1, 0, 0},
+        {SCMP_SYS(pwritev), -1, 0, 0},
+        {SCMP_SYS(preadv2), -1, 0, 0},
+        {SCMP_SYS(pwritev2), -1, 0, 0},
+        {SCMP_SYS(fdatasync), -1, 0, 0},
+        {SCMP_SYS(fallocate), -1, 0, 0},
+        {SCMP_SYS(io_uring_enter), -1, 0, 0},
+        {SCMP_SYS(io_uring_register), -1, 0, 0},
+        {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKGETSIZE64},
+        {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKDISCARD},
+        {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKZEROOUT},
+    };
+
+    return sandbox_enter(calls, G_N_ELEMENTS(calls), error);
+}
+
+gboolean blk_server_flush(BlkServer *server, GError **error)
+{
+    int result = blk_disk_flush(server->disk);
+
+    if (result < 0) {
+        vm_error_set_errno(error, -result, "--blk-file %s: what was written cannot be made stable",
+                           blk_disk_path(server->disk));
+    }
+    return result == 0;
+}
+
+void blk_server_free(BlkServer *server)
+{
+    if (server) {
+        blk_workers_free(server->workers);
+        g_clear_pointer(&server->config, blk_config_free);
+        blk_disk_close(server->disk);
+        g_free(server);
+    }
+}
