@@ -239,6 +239,23 @@ uint64_t rig_dimm_address(Rig *rig, guint number)
     return dimm ? (uint64_t)qmp_get_int(dimm, "addr", 0) : 0;
 }
 
+uint64_t *rig_dimm_addresses(Rig *rig, guint first, guint count)
+{
+    g_autoptr(json_object) list =
+        qmp_command_or_fail(rig->qmp, "{'execute':'query-memory-devices'}");
+    uint64_t *addresses = g_new0(uint64_t, count);
+
+    for (gsize i = 0; i < json_object_array_length(list); i++) {
+        json_object *data = qmp_get(json_object_array_get_idx(list, i), "data");
+        guint64 number = g_ascii_strtoull(qmp_get_string(data, "id") + 1, NULL, 10);
+
+        if (number >= first && number - first < count) {
+            addresses[number - first] = (uint64_t)qmp_get_int(data, "addr", 0);
+        }
+    }
+    return addresses;
+}
+
 gint64 rig_dimm_slot(Rig *rig, guint number)
 {
     g_autoptr(json_object) dimm = find_dimm(rig, number);

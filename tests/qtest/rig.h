@@ -73,7 +73,9 @@ void rig_unplug_slot(Rig *rig, guint number, guint slot);
 /* query-memory-devices. */
 guint rig_dimms(Rig *rig);
 uint64_t rig_dimm_address(Rig *rig, guint number); /* 0: not there */
-gint64 rig_dimm_slot(Rig *rig, guint number);      /* -1: not there */
+/* The same of @count DIMMs from number @first on, all at once.  Caller frees. */
+uint64_t *rig_dimm_addresses(Rig *rig, guint first, guint count);
+gint64 rig_dimm_slot(Rig *rig, guint number); /* -1: not there */
 
 /* Writes and reads back sectors of disk @device through a buffer at @address. */
 void rig_check_data(Rig *rig, guint device, uint64_t address);
