@@ -92,7 +92,7 @@ static gboolean present(DaemonRig *daemon)
 static void test_hot_plug(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(NULL);
+    DaemonDisk *disk = daemon_disk_new(daemon_kind(), NULL);
     Qtest *qtest = daemon->rig->qtest;
 
     rig_boot(daemon->rig, NULL);
@@ -127,7 +127,7 @@ static void test_hot_plug(gconstpointer data G_GNUC_UNUSED)
 static void test_unplug_at_reset(gconstpointer data G_GNUC_UNUSED)
 {
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(NULL);
+    DaemonDisk *disk = daemon_disk_new(daemon_kind(), NULL);
 
     rig_boot(daemon->rig, NULL);
     rig_plug(daemon->rig, 0);
@@ -304,7 +304,7 @@ static void test_stopped_terminate(gconstpointer data)
 {
     StoppedCase which = GPOINTER_TO_UINT(data);
     DaemonRig *daemon = daemon_rig_start(NULL);
-    DaemonDisk *disk = daemon_disk_new(NULL);
+    DaemonDisk *disk = daemon_disk_new(daemon_kind(), NULL);
     int status;
 
     rig_boot(daemon->rig, NULL);

@@ -86,7 +86,7 @@ void daemon_disk_restart(DaemonDisk *disk)
     }
 }
 
-DaemonDisk *daemon_disk_new(const DaemonOptions *options)
+DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options)
 {
     static const DaemonOptions defaults;
     static guint number;
@@ -96,14 +96,14 @@ DaemonDisk *daemon_disk_new(const DaemonOptions *options)
 
     disk->image = numbered_path(number, "img");
     disk->socket = numbered_path(number, "sock");
-    disk->options = (BlkDaemonOptions){.kind = current_kind,
-                                        .image = disk->image,
-                                        .socket = disk->socket,
-                                        .log = o->log ? numbered_path(number, "log") : NULL,
-                                        .queues = o->queues,
-                                        .slots = o->slots,
-                                        .read_only = o->read_only,
-                                        .arguments = g_strdup(o->daemon_arguments)};
+    disk->options = (BlkDaemonOptions){.kind = kind,
+                                       .image = disk->image,
+                                       .socket = disk->socket,
+                                       .log = o->log ? numbered_path(number, "log") : NULL,
+                                       .queues = o->queues,
+                                       .slots = o->slots,
+                                       .read_only = o->read_only,
+                                       .arguments = g_strdup(o->daemon_arguments)};
     number++;
     disk->expected = g_malloc(DAEMON_IMAGE);
     randomize(disk->expected, DAEMON_IMAGE);
@@ -171,7 +171,7 @@ DaemonRig *daemon_rig_start(const DaemonOptions *options)
 
     daemon->disks = g_ptr_array_new_with_free_func((GDestroyNotify)daemon_disk_free);
     for (guint i = 0; i < rig_options.devices; i++) {
-        DaemonDisk *disk = daemon_disk_new(o);
+        DaemonDisk *disk = daemon_disk_new(o->kinds ? o->kinds[i] : current_kind, o);
 
         g_ptr_array_add(daemon->disks, disk);
         g_ptr_array_add(sockets, disk->socket);

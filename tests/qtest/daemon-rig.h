@@ -22,6 +22,7 @@ typedef struct DaemonDisk {
 } DaemonDisk;
 
 typedef struct DaemonOptions {
+    const BlkDaemonKind *kinds;   /* of each disk's daemon, NULL: daemon_kind() */
     guint disks;                  /* 0: 1 */
     guint queues;                 /* of each daemon and device, 0: 1 */
     guint monitors;               /* 0: 1 */
@@ -45,13 +46,15 @@ typedef struct DaemonRig {
  * while it runs.  A kind that is not installed is skipped, and says so.
  */
 void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc function);
-/* The same for one kind. */
+/* Registers it once as KIND/@path; @kind is what the rig's functions start unless told otherwise.
+ */
 void daemon_test_add_for(BlkDaemonKind kind, const char *path, gconstpointer data,
                          GTestDataFunc function);
 BlkDaemonKind daemon_kind(void); /* of the test that runs */
 
-/* A daemon over a fresh image; of @options, which may be NULL, what is the daemon's counts. */
-DaemonDisk *daemon_disk_new(const DaemonOptions *options);
+/* A daemon of @kind over a fresh image; of @options, which may be NULL, what is the daemon's
+ * counts. */
+DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options);
 void daemon_disk_free(DaemonDisk *disk);
 void daemon_disk_kill(DaemonDisk *disk);    /* SIGKILL, and waits for its end */
 void daemon_disk_restart(DaemonDisk *disk); /* after daemon_disk_kill(): the same again */

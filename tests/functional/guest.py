@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux guests for functional tests: started, spoken to, and ended.
+
+A guest is Debian's kernel with an initramfs of busybox and the test's own files.
+The kernel's console is the first serial port and goes to a file; the second one
+takes shell commands and gives their output back (see the file init).
+"""
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from initramfs import Initramfs, Kernel, Missing, find_busybox
+from qmp import Qmp
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PR_SET_PDEATHSIG = 1
+VIRTIO_PCI = ["virtio_pci"]
+_libc = ctypes.CDLL(None)
+
+
+class GuestError(Exception):
+    """The guest did not do what it should."""
+
+
+def start_process(arguments, log):
+    """Starts a program that dies with this one; its output is appended to the file log."""
+    with open(log, "ab") as output:
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+
+
+def wait_until(condition, timeout, what):
+    """Waits until condition() is true and returns what it gave."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise GuestError(f"{what}: not within {timeout} s")
+        time.sleep(0.05)
+
+
+class Guest:
+    """A machine with a Linux in it.
+
+    directory  where its sockets and logs are
+    emulator   the program, with QEMU's command line
+    arguments  the machine: accelerator, memory, devices
+    modules    names of kernel modules to load, in addition to those of virtio over PCI
+    files      what to have in the initramfs: {path in the guest: path here}
+    """
+
+    COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable"
+
+    def __init__(self, directory, emulator, arguments, modules=(), files=None, command_line=""):
+        self.console = os.path.join(directory, "console.log")
+        kernel = Kernel()
+        archive = Initramfs()
+        archive.add_file("bin/busybox", find_busybox())
+        archive.add_file("init", os.path.join(HERE, "init"))
+        for name, path in (files or {}).items():
+            archive.add_file(name, path)
+        archive.add_modules(kernel, VIRTIO_PCI + list(modules))
+        archive.write(os.path.join(directory, "initramfs.gz"))
+
+        self._commands_path = os.path.join(directory, "commands.sock")
+        qmp = os.path.join(directory, "qmp.sock")
+        self.process = start_process(
+            [emulator, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+             "-kernel", kernel.image, "-initrd", os.path.join(directory, "initramfs.gz"),
+             "-append", f"{self.COMMAND_LINE} {command_line}",
+             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
+             "-chardev", f"socket,id=commands,path={self._commands_path},server=on,wait=off",
+             "-serial", "chardev:commands",
+             "-qmp", f"unix:{qmp},server=on,wait=off"] + arguments,
+            os.path.join(directory, "emulator.log"))
+        try:
+            self.qmp = Qmp(qmp)
+        except Exception:
+            self.kill()
+            raise
+        self._socket = None
+        self._received = b""
+
+    def boot(self, timeout=60):
+        """Waits until the guest takes commands."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(self._commands_path)
+        output, word = self._answer(timeout)
+        if word != "ready":
+            raise GuestError(f"the guest begins with '{output}{word}'")
+
+    def _answer(self, timeout):
+        """What is printed up to the next line "@@ WORD", and the word."""
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(rb"(?:^|\n)@@ (\w+)\r?\n", self._received)
+            if match:
+                output = self._received[:match.start()].decode(errors="replace")
+                self._received = self._received[match.end():]
+                return output, match.group(1).decode()
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                received = self._socket.recv(65536)
+            except TimeoutError:
+                raise GuestError(f"the guest is silent for {timeout} s") from None
+            if not received:
+                raise GuestError("the emulator has ended")
+            self._received += received
+
+    def run(self, command, timeout=30):
+        """Runs a shell command in the guest and returns what it printed; its status must be 0."""
+        self._socket.sendall(command.encode() + b"\n")
+        output, status = self._answer(timeout)
+        if status != "0":
+            raise GuestError(f"'{command}' ended with status {status}: {output}")
+        return output
+
+    def memory_total(self):
+        """MemTotal of /proc/meminfo in KiB."""
+        return int(re.search(r"MemTotal: +(\d+)", self.run("cat /proc/meminfo")).group(1))
+
+    def power_off(self, timeout=30):
+        """Lets the guest power off; the emulator's exit status."""
+        self._socket.sendall(b"poweroff -f\n")
+        return self.process.wait(timeout)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Tap:
+    """Prints the Test Anything Protocol: a line for each check, the plan at the end."""
+
+    def __init__(self):
+        self.count = 0
+
+    def ok(self, what):
+        self.count += 1
+        print(f"ok {self.count} {what}", flush=True)
+
+    def note(self, text):
+        for line in text.splitlines():
+            print(f"# {line}", flush=True)
+
+    def finish(self):
+        print(f"1..{self.count}", flush=True)
+
+
+def _on_alarm(_number, _frame):
+    raise GuestError("the whole test took too long")
+
+
+def run_test(test, seconds, keep_in):
+    """Calls test(tap, directory, exits) and returns the exit status.
+
+    exits is a contextlib.ExitStack for whatever has to be ended.  After seconds the test has
+    failed.  If it fails, the directory with all logs moves below the directory keep_in, and the
+    ends of the logs are printed.
+    """
+    tap = Tap()
+    directory = tempfile.mkdtemp(prefix="hotslot-")
+    signal.signal(signal.SIGALRM, _on_alarm)
+    signal.alarm(seconds)
+    try:
+        with contextlib.ExitStack() as exits:
+            test(tap, directory, exits)
+        tap.finish()
+        return 0
+    except Missing as missing:
+        print(f"1..0 # SKIP {missing}")
+        return 0
+    except Exception as error:  # whatever it is, it is the test's result
+        print(f"not ok {tap.count + 1} {type(error).__name__}: {error}")
+        tap.finish()
+        for name in sorted(os.listdir(directory)):
+            if name.endswith(".log"):
+                with open(os.path.join(directory, name), errors="replace") as log:
+                    tap.note(f"--- {name}:\n{log.read()[-3000:]}")
+        os.makedirs(keep_in, exist_ok=True)
+        kept = shutil.copytree(directory, os.path.join(keep_in, os.path.basename(directory)),
+                               ignore=lambda folder, names: [
+                                   name for name in names if not name.endswith(".log")])
+        tap.note(f"the logs are in {kept}")
+        return 1
+    finally:
+        signal.alarm(0)
+        shutil.rmtree(directory)
+        sys.stdout.flush()

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vhost-user-blk is killed in the middle of writes, again and again, under Debian's QEMU, which
+ * connects again and gives it the buffer of requests in flight (VHOST_USER_SET_INFLIGHT_FD).  Each
+ * write goes to a sector of its own, so the backend's log tells how often it was begun.
+ */
+#include "qtest/daemon-rig.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECTOR 512
+#define SECTORS (DAEMON_IMAGE / SECTOR)
+#define DIMMS 3
+#define KILLS 5
+#define NOT_YET G_MAXUINT
+#define PATIENCE 60000 /* milliseconds for a request, with a reconnect in between */
+
+typedef struct Write {
+    guint tag;
+    guint queue;
+    guint submitted, finished; /* life of the backend in which it was: 0 before the first kill */
+    guint begun[KILLS + 1];    /* how often the backend said so, by its life */
+} Write;
+
+typedef struct Run {
+    DaemonRig *daemon;
+    guint life;     /* how often the backend was killed */
+    guint depth;    /* writes that are submitted at a time on each queue */
+    GArray *writes; /* of Write; the index is the sector */
+    uint64_t dimms[DIMMS];
+    gint64 log_ends[KILLS + 1]; /* bytes of the log at the end of each life */
+} Run;
+
+static void submit(Run *run, guint queue)
+{
+    Write write = {.queue = queue, .submitted = run->life, .finished = NOT_YET};
+    guint sector = run->writes->len;
+    uint64_t address = run->dimms[sector % DIMMS] + (sector / DIMMS) * (uint64_t)SECTOR;
+
+    g_assert_cmpuint(sector, <, SECTORS);
+    daemon_fill(run->daemon, daemon_disk(run->daemon, 0), sector * (uint64_t)SECTOR, address,
+                SECTOR);
+    write.tag = blk_disk_submit(rig_disk(run->daemon->rig, 0), queue, VIRTIO_BLK_T_OUT, sector,
+                                address, SECTOR);
+    g_array_append_val(run->writes, write);
+}
+
+/* Notes which writes have finished; waits for each as long as @milliseconds. */
+static guint collect(Run *run, guint milliseconds)
+{
+    guint out = 0;
+
+    for (guint i = 0; i < run->writes->len; i++) {
+        Write *write = &g_array_index(run->writes, Write, i);
+        int status;
+
+        if (write->finished != NOT_YET) {
+            continue;
+        }
+        status = blk_disk_finish(rig_disk(run->daemon->rig, 0), write->tag, milliseconds);
+        if (status < 0) {
+            out++;
+            continue;
+        }
+        g_assert_cmpint(status, ==, VIRTIO_BLK_S_OK);
+        write->finished = run->life;
+    }
+    return out;
+}
+
+static gint64 log_size(Run *run)
+{
+    g_autofree char *log = daemon_disk_log(daemon_disk(run->daemon, 0));
+
+    return (gint64)strlen(log);
+}
+
+/* Kills the backend and starts it again; what is in the used rings by then has finished. */
+static guint kill_backend(Run *run)
+{
+    guint out;
+
+    daemon_disk_kill(daemon_disk(run->daemon, 0));
+    out = collect(run, 0);
+    run->log_ends[run->life++] = log_size(run);
+    daemon_disk_restart(daemon_disk(run->daemon, 0));
+    return out;
+}
+
+/* A batch for each queue, as a stopped backend finds it when it goes on; killed @delay microseconds
+ * later. */
+static guint write_and_kill(Run *run, guint queues, gulong delay)
+{
+    GPid pid = daemon_disk(run->daemon, 0)->pid;
+
+    kill(pid, SIGSTOP);
+    for (guint i = 0; i < queues * run->depth; i++) {
+        submit(run, i % queues);
+    }
+    kill(pid, SIGCONT);
+    g_usleep(delay);
+    return kill_backend(run);
+}
+
+/* Reads the backend's log: a line "write SECTOR BYTES" before each write that it begins. */
+static void read_log(Run *run)
+{
+    g_autofree char *log = daemon_disk_log(daemon_disk(run->daemon, 0));
+    guint life = 0;
+
+    run->log_ends[run->life] = G_MAXINT64;
+    for (char *line = log, *end; (end = strchr(line, '\n')); line = end + 1) {
+        const char *text;
+        unsigned sector, bytes;
+
+        *end = '\0';
+        while (line - log >= run->log_ends[life]) {
+            life++;
+        }
+        text = strstr(line, "write ");
+        if (text && sscanf(text, "write %u %u", &sector, &bytes) == 2) {
+            g_assert_cmpuint(bytes, ==, SECTOR);
+            g_assert_cmpuint(sector, <, run->writes->len);
+            g_array_index(run->writes, Write, sector).begun[life]++;
+        }
+    }
+}
+
+/*
+ * Each write is begun exactly once in the life in which it finished, at most once in those before
+ * that saw it out, and never in another.
+ */
+static void check_log(Run *run)
+{
+    guint again = 0;
+
+    read_log(run);
+    for (guint i = 0; i < run->writes->len; i++) {
+        const Write *write = &g_array_index(run->writes, Write, i);
+
+        for (guint life = 0; life <= run->life; life++) {
+            guint least = life == write->finished;
+            guint most = life >= write->submitted && life <= write->finished;
+
+            if (write->begun[life] < least || write->begun[life] > most) {
+                vmm_fail("the write of sector %u, submitted in life %u of the backend and finished "
+                         "in life %u, was begun %u times in life %u",
+                         i, write->submitted, write->finished, write->begun[life], life);
+            }
+            again += life != write->finished && write->begun[life];
+        }
+    }
+    g_test_message("%u writes, %u of them begun again after a kill", run->writes->len, again);
+}
+
+typedef struct ReconnectCase {
+    guint queues;
+    BlkOptions options;
+} ReconnectCase;
+
+static const ReconnectCase cases[] = {
+    {1, {0}},
+    {1, {.indirect = TRUE, .event_index = TRUE}},
+    {3, {.queues = 3, .indirect = TRUE}},
+};
+
+static void test_killed(gconstpointer data)
+{
+    static const gulong delays[] = {0, 100, 1000, 300};
+    const ReconnectCase *one = data;
+    g_autofree char *binary = g_find_program_in_path("qemu-system-x86_64");
+    DaemonOptions options = {.queues = one->queues,
+                             .log = TRUE,
+                             .daemon_arguments = "--log debug",
+                             .chardev = ",reconnect=1",
+                             .binary = binary};
+    Run run = {.writes = g_array_new(FALSE, FALSE, sizeof(Write)), .depth = 36};
+    guint out = 0;
+
+    if (!binary) {
+        g_test_skip("qemu-system-x86_64 is not installed (Debian: qemu-system-x86)");
+        return;
+    }
+    run.daemon = daemon_rig_start(&options);
+    rig_boot(run.daemon->rig, &one->options);
+    for (guint i = 0; i < DIMMS; i++) {
+        rig_plug(run.daemon->rig, i);
+        run.dimms[i] = rig_dimm_address(run.daemon->rig, i);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(delays); i++) {
+        out += write_and_kill(&run, one->queues, delays[i]);
+        if (i == 1) { /* once more before or while it does again what was out */
+            g_usleep(1000000);
+            out += kill_backend(&run);
+        }
+        g_assert_cmpuint(collect(&run, PATIENCE), ==, 0);
+    }
+    g_assert_cmpuint(run.life, ==, KILLS);
+    g_assert_cmpuint(out, >, 0);
+    check_log(&run);
+    daemon_check(run.daemon, 0, 0, DAEMON_IMAGE / 2, run.dimms[0] + RIG_DIMM / 2, 4096);
+    g_array_free(run.writes, TRUE);
+    daemon_rig_end(run.daemon);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/ring", &cases[0], test_killed);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/indirect", &cases[1], test_killed);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/3-queues", &cases[2], test_killed);
+    return g_test_run();
+}
