@@ -3,18 +3,15 @@
  * A VMM as a child process: command line, sockets, greeting, end.
  */
 #include "qtest/vmm.h"
+#include "qtest/child.h"
 #include "qtest/temporary.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,107 +56,31 @@ void vmm_fail(const char *format, ...)
     _exit(1);
 }
 
-/* --- a child process --- */
-
-typedef struct Child {
-    int output, errors; /* descriptors for its standard output and error */
-    const int *inherit;
-    guint inherit_count;
-    pid_t parent;
-} Child;
-
-/* In the child, between fork and exec: only async-signal-safe calls. */
-static void child_setup(gpointer opaque)
-{
-    const Child *child = opaque;
-    sigset_t none;
-
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != child->parent) {
-        _exit(127);
-    }
-    dup2(child->output, STDOUT_FILENO);
-    dup2(child->errors, STDERR_FILENO);
-    for (guint i = 0; i < child->inherit_count; i++) {
-        fcntl(child->inherit[i], F_SETFD, 0);
-    }
-}
-
-static pid_t spawn(char **argv, const Child *child, GError **error)
-{
-    GPid pid;
-    gboolean ok = g_spawn_async(NULL, argv, NULL,
-                                G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH |
-                                    (child->inherit_count ? G_SPAWN_LEAVE_DESCRIPTORS_OPEN : 0),
-                                child_setup, (gpointer)child, &pid, error);
-
-    return ok ? pid : -1;
-}
-
-static char *read_all(int fd)
-{
-    GString *text = g_string_new(NULL);
-    char bytes[4096];
-    ssize_t got;
-
-    while ((got = pread(fd, bytes, sizeof(bytes), text->len)) > 0) {
-        g_string_append_len(text, bytes, got);
-    }
-    return g_string_free(text, FALSE);
-}
-
-/* Waits for the end of @pid; FALSE at the deadline. */
-static gboolean wait_pid(pid_t pid, int pidfd, guint milliseconds, int *status)
-{
-    struct pollfd poller = {.fd = pidfd, .events = POLLIN};
-    gint64 deadline = g_get_monotonic_time() + milliseconds * 1000LL;
-    int result;
-
-    do {
-        gint64 left = MAX(0, deadline - g_get_monotonic_time());
-
-        result = poll(&poller, 1, (int)((left + 999) / 1000));
-    } while (result < 0 && errno == EINTR);
-    return result > 0 && waitpid(pid, status, 0) == pid;
-}
-
-static int open_pidfd(pid_t pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
 gboolean vmm_run(const char *binary, const char *arguments, guint milliseconds, int *status,
                  char **output, char **errors, GError **error)
 {
-    Child child = {.parent = getpid()};
+    ChildOptions child = {.output = -1};
     const char *path = vmm_binary(binary, error);
     g_autofree char *quoted = path ? g_shell_quote(path) : NULL;
     g_autofree char *line = path ? g_strjoin(" ", quoted, arguments, NULL) : NULL;
     g_auto(GStrv) argv = NULL;
-    pid_t pid;
+    int pidfd;
 
     if (!path || !g_shell_parse_argv(line, NULL, &argv, error)) {
         return FALSE;
     }
-    child.output = memfd_create("output", MFD_CLOEXEC);
-    child.errors = memfd_create("errors", MFD_CLOEXEC);
-    fcntl(child.output, F_SETFL, O_APPEND);
-    fcntl(child.errors, F_SETFL, O_APPEND);
-    pid = spawn(argv, &child, error);
+    child.output = child_output_new();
+    child.errors = child_output_new();
+    pid_t pid = child_start(argv, &child, &pidfd, error);
     if (pid >= 0) {
-        int pidfd = open_pidfd(pid);
-
-        if (!wait_pid(pid, pidfd, milliseconds, status)) {
+        if (!child_wait(pid, pidfd, milliseconds, status)) {
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
             *status = -1;
         }
         close(pidfd);
-        *output = read_all(child.output);
-        *errors = read_all(child.errors);
+        *output = child_read(child.output);
+        *errors = child_read(child.errors);
     }
     close(child.output);
     close(child.errors);
@@ -328,18 +249,16 @@ static Vmm *vmm_new(const char *binary, VmmFlavour flavour, guint timeout)
     vmm->timeout = timeout;
     vmm->monitors = g_ptr_array_new_with_free_func((GDestroyNotify)qmp_free);
     vmm->pidfd = -1;
-    vmm->output = memfd_create("output", MFD_CLOEXEC);
-    fcntl(vmm->output, F_SETFL, O_APPEND);
+    vmm->output = child_output_new();
     return vmm;
 }
 
 static gboolean run(Vmm *vmm, const VmmOptions *options, const char *line, GError **error)
 {
-    Child child = {.output = vmm->output,
-                   .errors = vmm->output,
-                   .parent = getpid(),
-                   .inherit = options->inherit,
-                   .inherit_count = options->inherit_count};
+    const ChildOptions child = {.output = vmm->output,
+                                .errors = vmm->output,
+                                .inherit = options->inherit,
+                                .inherit_count = options->inherit_count};
     g_auto(GStrv) argv = NULL;
     pid_t pid;
 
@@ -347,12 +266,11 @@ static gboolean run(Vmm *vmm, const VmmOptions *options, const char *line, GErro
         return FALSE;
     }
     vmm->started = g_get_monotonic_time();
-    pid = spawn(argv, &child, error);
+    pid = child_start(argv, &child, &vmm->pidfd, error);
     if (pid < 0) {
         return FALSE;
     }
     vmm->pid = pid;
-    vmm->pidfd = open_pidfd(pid);
     g_mutex_lock(&running_lock);
     if (!running) {
         running = g_ptr_array_new();
@@ -438,7 +356,7 @@ Vmm *vmm_start_or_fail(const VmmOptions *options, const char *format, ...)
 
 char *vmm_output(Vmm *vmm)
 {
-    return read_all(vmm->output);
+    return child_read(vmm->output);
 }
 
 void vmm_kill(Vmm *vmm, int signal)
@@ -452,7 +370,7 @@ gboolean vmm_wait(Vmm *vmm, guint milliseconds, int *status)
 {
     int ended;
 
-    if (!vmm->pid || !wait_pid(vmm->pid, vmm->pidfd, milliseconds, &ended)) {
+    if (!vmm->pid || !child_wait(vmm->pid, vmm->pidfd, milliseconds, &ended)) {
         return FALSE;
     }
     g_mutex_lock(&running_lock);
