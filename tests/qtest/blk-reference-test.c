@@ -104,7 +104,9 @@ static void test_random(gconstpointer data)
             g_test_message("%s: %s: status %d", blk_daemon_name(kinds[i]), text, status[i]);
         }
         g_assert_cmpint(status[0], ==, status[1]);
-        compare_data(daemon, request, buffers);
+        if (status[0] == VIRTIO_BLK_S_OK) { /* else what the driver lent may hold anything */
+            compare_data(daemon, request, buffers);
+        }
         if (n % 64 == 0) {
             compare_images(daemon, text);
         }
