@@ -41,6 +41,11 @@ uint64_t vhost_user_session_features(VhostUserSession *session)
     return session->offered & (session->needs->features | TRANSPORT_FEATURES);
 }
 
+uint64_t vhost_user_session_known_protocol_features(void)
+{
+    return PROTOCOL_FEATURES;
+}
+
 static gboolean negotiate_features(VhostUserSession *session, GError **error)
 {
     uint64_t offered;

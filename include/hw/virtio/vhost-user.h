@@ -20,6 +20,10 @@ typedef struct VhostUserSession VhostUserSession;
 /* For tests: every session waits @milliseconds instead, from its next job on. */
 void vhost_user_session_set_timeout(guint milliseconds);
 
+/* The protocol features that this front end implements, and takes where they are offered.  Any
+ * thread. */
+uint64_t vhost_user_session_known_protocol_features(void);
+
 /* Names of a type's feature bits, for x-query-vhost-user; ends with name NULL. */
 typedef struct VhostUserFeatureName {
     unsigned bit;
