@@ -34,7 +34,7 @@ typedef struct VhostUserDriverQueue VhostUserDriverQueue;
 typedef struct VhostUserDriverParameters {
     const VhostUserMemoryArea *areas; /* sorted by guest address; not copied */
     size_t area_count;
-    uint64_t features; /* of VHOST_USER_RING_F_...: INDIRECT_DESC, EVENT_IDX, PACKED, IN_ORDER */
+    uint64_t features; /* EVENT_IDX, PACKED and IN_ORDER of VHOST_USER_RING_F_... count here */
     uint32_t index;
     uint32_t size; /* descriptors; 1 to 32768, a power of 2 unless packed */
 
@@ -65,8 +65,7 @@ uint64_t vhost_user_driver_place(VhostUserDriverParameters *parameters, uint64_t
 
 /*
  * Makes the queue and clears its memory; makes eventfds for kicks, calls and errors.  NULL with
- * errno: EINVAL (size, base, a feature that is not known), EFAULT (a part is not in memory or not
- * aligned), ENOMEM, EMFILE.
+ * errno: EINVAL (size, base), EFAULT (a part is not in memory or not aligned), ENOMEM, EMFILE.
  */
 VhostUserDriverQueue *vhost_user_driver_queue_new(const VhostUserDriverParameters *parameters);
 
