@@ -265,6 +265,8 @@ static VhostUserDeviceRing *named_ring(VhostUserDevice *device,
     return &device->rings[message->payload.u64 & VHOST_USER_VRING_IDX_MASK];
 }
 
+static const char unfit[] = "the descriptor is no eventfd";
+
 /* The program watches the old descriptor, so a running queue stops and starts. */
 int vhost_user_device_handle_set_vring_kick(VhostUserDevice *device,
                                             VhostUserDeviceMessage *message, const char **reason)
@@ -275,7 +277,12 @@ int vhost_user_device_handle_set_vring_kick(VhostUserDevice *device,
     if (!stop(device, ring)) {
         return -EINPROGRESS;
     }
-    vhost_user_queue_set_kick(ring->queue, vhost_user_device_message_take_fd(message, 0));
+    ring->kick_set = false;
+    result = vhost_user_queue_set_kick(ring->queue, vhost_user_device_message_take_fd(message, 0));
+    if (result < 0) {
+        *reason = unfit;
+        return result;
+    }
     result = complete(device, ring, &ring->kick_set, reason);
     if (result < 0) {
         vhost_user_queue_set_kick(ring->queue, -1);
@@ -287,24 +294,30 @@ int vhost_user_device_handle_set_vring_call(VhostUserDevice *device,
                                             VhostUserDeviceMessage *message, const char **reason)
 {
     VhostUserQueue *queue = named_ring(device, message)->queue;
+    int result;
 
-    (void)reason;
     vhost_user_queue_hold(queue);
-    vhost_user_queue_set_call(queue, vhost_user_device_message_take_fd(message, 0));
+    result = vhost_user_queue_set_call(queue, vhost_user_device_message_take_fd(message, 0));
     vhost_user_queue_release(queue);
-    return 0;
+    if (result < 0) {
+        *reason = unfit;
+    }
+    return result;
 }
 
 int vhost_user_device_handle_set_vring_err(VhostUserDevice *device, VhostUserDeviceMessage *message,
                                            const char **reason)
 {
     VhostUserQueue *queue = named_ring(device, message)->queue;
+    int result;
 
-    (void)reason;
     vhost_user_queue_hold(queue);
-    vhost_user_queue_set_error(queue, vhost_user_device_message_take_fd(message, 0));
+    result = vhost_user_queue_set_error(queue, vhost_user_device_message_take_fd(message, 0));
     vhost_user_queue_release(queue);
-    return 0;
+    if (result < 0) {
+        *reason = unfit;
+    }
+    return result;
 }
 
 /* Disabling keeps all but the program's hands on the ring: enabling goes on where it was. */
@@ -358,7 +371,8 @@ int vhost_user_device_handle_set_inflight_fd(VhostUserDevice *device,
                                 device->environment.features & VHOST_USER_RING_F_PACKED, reason);
     for (uint32_t i = 0; result == 0 && i < device->queues; i++) {
         vhost_user_queue_set_inflight(device->rings[i].queue,
-                                      vhost_user_inflight_area(&device->inflight, i));
+                                      vhost_user_inflight_area(&device->inflight, i),
+                                      device->inflight.queue_size);
     }
     return result;
 }

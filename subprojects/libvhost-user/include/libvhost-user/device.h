@@ -34,6 +34,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct VhostUserDevice VhostUserDevice;
 typedef struct VhostUserQueue VhostUserQueue;
@@ -227,6 +228,7 @@ typedef struct VhostUserDeviceStatistics {
 void vhost_user_device_statistics(const VhostUserDevice *device,
                                   VhostUserDeviceStatistics *statistics);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -28,6 +28,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct VhostUserDriverQueue VhostUserDriverQueue;
 
@@ -161,6 +162,7 @@ typedef struct VhostUserDriverStatistics {
 void vhost_user_driver_queue_statistics(const VhostUserDriverQueue *queue,
                                         VhostUserDriverStatistics *statistics);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

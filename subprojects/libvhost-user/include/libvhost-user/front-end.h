@@ -31,6 +31,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct VhostUserFrontEnd VhostUserFrontEnd;
 
@@ -219,6 +220,7 @@ int vhost_user_front_end_channel(const VhostUserFrontEnd *front);
 int vhost_user_front_end_receive_request(VhostUserFrontEnd *front,
                                          VhostUserFrontEndMessage *message);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* One area; a region of the protocol.  Whoever made it owns the descriptor and the mapping. */
 typedef struct VhostUserMemoryArea {
@@ -53,6 +54,7 @@ VhostUserGuestMemory *vhost_user_guest_memory_new(uint64_t guest_address, uint64
 /* Unmaps and closes it.  NULL is allowed. */
 void vhost_user_guest_memory_free(VhostUserGuestMemory *memory);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

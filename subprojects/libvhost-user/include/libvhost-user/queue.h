@@ -38,6 +38,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * One request: its buffers as pieces that lie in one region each (a buffer that straddles two
@@ -151,6 +152,7 @@ typedef struct VhostUserQueueStatistics {
 /* Any thread, at any time while the device lives: each number by itself is right, not the set. */
 void vhost_user_queue_statistics(const VhostUserQueue *queue, VhostUserQueueStatistics *statistics);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* "Header": flags. */
 #define VHOST_USER_VERSION 0x1u
@@ -342,6 +343,7 @@ const char *vhost_user_validate_reply(uint32_t request, VhostUserAnswer due,
 /* A range may not reach 2^64, be empty, or start where the sum wraps. NULL, or what is wrong. */
 const char *vhost_user_validate_region(const VhostUserMemoryRegion *region);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
