@@ -24,7 +24,7 @@ typedef struct VhostUserRegion VhostUserRegion;
 typedef struct VhostUserReader VhostUserReader;
 
 /* @wake_fd, an eventfd that stays the caller's, is written when vhost_user_map_reclaim() may find
- * something.  NULL: out of memory. */
+ * something, or after a recovered fault.  NULL: out of memory. */
 VhostUserMap *vhost_user_map_new(uint32_t slots, int wake_fd);
 
 /* Unmaps all; no reader is left. NULL is allowed. */
@@ -35,7 +35,7 @@ void vhost_user_map_free(VhostUserMap *map);
  * user addresses with others, a free slot, the file's size behind the offset (fstat), mmap.  0 or a
  * negative errno with @reason, a static string that goes on after "ADD_MEM_REG: ".  A retired
  * region counts as a slot too once more than @slots of them wait.  Takes the same time for the
- * first region and for the last: O(sqrt n) words copied at most, two system calls.
+ * first region and for the last: O(sqrt n) words copied at most, three system calls.
  */
 int vhost_user_map_add(VhostUserMap *map, const VhostUserMemoryRegion *region, int fd,
                        const char **reason);
@@ -75,8 +75,13 @@ int vhost_user_map_set_userfaultfd(VhostUserMap *map, int userfaultfd);
  * if there is none. */
 uint64_t vhost_user_map_base(const VhostUserMap *map, uint64_t guest_address);
 
-/* See vhost_user_device_recover_fault(). Async-signal-safe. */
+/*
+ * See vhost_user_device_recover_fault().  Async-signal-safe.  Finds removed regions too that a
+ * request in flight still uses.  The map is marked for the control thread, and @wake_fd written.
+ */
 bool vhost_user_map_recover_fault(VhostUserMap *map, void *address);
+/* Whether a fault was ever recovered. Any thread. */
+bool vhost_user_map_faulted(const VhostUserMap *map);
 
 typedef struct VhostUserMapStatistics {
     uint64_t regions, regions_peak, added, removed, retired, bytes;
