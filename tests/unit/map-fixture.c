@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "map-fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int map_file_new(guint pages)
+{
+    int fd = memfd_create("guest", MFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, (off_t)pages * MAP_PAGE), ==, 0);
+    return fd;
+}
+
+int map_file_new_stamped(guint pages, guint64 first)
+{
+    int fd = map_file_new(pages);
+
+    for (guint i = 0; i < pages; i++) {
+        guint64 stamp = first + i;
+
+        g_assert_cmpint(pwrite(fd, &stamp, sizeof(stamp), (off_t)i * MAP_PAGE), ==, sizeof(stamp));
+    }
+    return fd;
+}
+
+VhostUserMemoryRegion map_region(guint64 guest_address, guint64 size, guint64 mmap_offset)
+{
+    return (VhostUserMemoryRegion){
+        .guest_address = guest_address,
+        .size = size,
+        .user_address = MAP_USER_BASE - guest_address - size,
+        .mmap_offset = mmap_offset,
+    };
+}
+
+guint map_count_descriptors(void)
+{
+    g_autoptr(GDir) directory = g_dir_open("/proc/self/fd", 0, NULL);
+    guint count = 0;
+
+    g_assert_nonnull(directory);
+    while (g_dir_read_name(directory)) {
+        count++;
+    }
+    return count;
+}
+
+guint map_count_mappings(int fd, guint64 *bytes)
+{
+    FILE *maps;
+    char line[512];
+    struct stat file;
+    guint count = 0;
+
+    g_assert_cmpint(fstat(fd, &file), ==, 0);
+    if (bytes) {
+        *bytes = 0;
+    }
+    maps = fopen("/proc/self/maps", "r");
+    g_assert_nonnull(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        guint64 start, end, inode;
+
+        if (sscanf(line,
+                   "%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x %*s %*x %*s %" G_GUINT64_FORMAT,
+                   &start, &end, &inode) == 3 &&
+            inode == file.st_ino) {
+            count++;
+            if (bytes) {
+                *bytes += end - start;
+            }
+        }
+    }
+    fclose(maps);
+    return count;
+}

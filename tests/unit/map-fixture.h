@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and regions for tests of the memory map, and what the process has open and mapped. */
+#ifndef MAP_FIXTURE_H
+#define MAP_FIXTURE_H
+
+#include <glib.h>
+
+#include "libvhost-user/wire.h"
+
+#define MAP_PAGE 4096u
+
+/* Where user addresses are in these tests: far from guest addresses, in another order. */
+#define MAP_USER_BASE 0x7f0000000000ull
+
+/* A memfd of so many pages; the caller's. */
+int map_file_new(guint pages);
+
+/* The same, in which each page begins with its own index plus @first. */
+int map_file_new_stamped(guint pages, guint64 first);
+
+/* A region with a user address that is distinct for distinct guest addresses. */
+VhostUserMemoryRegion map_region(guint64 guest_address, guint64 size, guint64 mmap_offset);
+
+/* Descriptors that the process has open. */
+guint map_count_descriptors(void);
+
+/* Mappings of the file behind @fd in the process; their bytes go to @bytes if it is not NULL. */
+guint map_count_mappings(int fd, guint64 *bytes);
+
+#endif
