@@ -449,7 +449,7 @@ int main(int argc, char **argv)
     make_image(64 << 20);
     BlkDaemonOptions options = {
         .program = wanted.backend, .image = demo.image_path, .socket = socket};
-    GPid daemon = blk_daemon_start(&options, &error);
+    pid_t daemon = blk_daemon_start(&options, &error);
     if (!daemon) {
         fail("%s", error->message);
     }

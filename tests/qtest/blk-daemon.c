@@ -3,12 +3,12 @@
  * Command lines of the disk backends, their start and their end.
  */
 #include "qtest/blk-daemon.h"
+#include "qtest/child.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,18 +67,7 @@ static char *our_arguments(const BlkDaemonOptions *o)
     return g_string_free(line, FALSE);
 }
 
-/* In the child, between fork and exec: only async-signal-safe calls. */
-static void child_setup(gpointer opaque)
-{
-    const int *log = opaque;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (*log >= 0) {
-        dup2(*log, STDERR_FILENO);
-    }
-}
-
-static GPid spawn(const BlkDaemonOptions *o, GError **error)
+static pid_t spawn(const BlkDaemonOptions *o, GError **error)
 {
     g_autofree char *program =
         o->program ? g_strdup(o->program) : blk_daemon_program(o->kind, error);
@@ -88,22 +77,24 @@ static GPid spawn(const BlkDaemonOptions *o, GError **error)
     g_autofree char *line =
         g_strjoin(" ", quoted ? quoted : "", arguments, o->arguments ? o->arguments : "", NULL);
     g_auto(GStrv) argv = NULL;
-    int log = -1;
-    GPid pid = 0;
+    ChildOptions child = {.output = STDERR_FILENO, .errors = STDERR_FILENO};
+    int log = -1, pidfd;
+    pid_t pid;
 
     if (!program || !g_shell_parse_argv(line, NULL, &argv, error)) {
         return 0;
     }
     if (o->log) {
-        log = open(o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        child.errors = log = open(o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     }
-    if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-                       child_setup, &log, &pid, error)) {
-        pid = 0;
-    }
+    pid = child_start(argv, &child, &pidfd, error);
     if (log >= 0) {
         close(log);
     }
+    if (pid < 0) {
+        return 0;
+    }
+    close(pidfd);
     return pid;
 }
 
@@ -128,10 +119,10 @@ static gboolean listens(const char *socket)
     return found;
 }
 
-GPid blk_daemon_start(const BlkDaemonOptions *options, GError **error)
+pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + START_SECONDS * G_USEC_PER_SEC;
-    GPid pid = spawn(options, error);
+    pid_t pid = spawn(options, error);
 
     while (pid && !listens(options->socket)) {
         if (waitpid(pid, NULL, WNOHANG) == pid) {
@@ -150,12 +141,11 @@ GPid blk_daemon_start(const BlkDaemonOptions *options, GError **error)
     return pid;
 }
 
-int blk_daemon_end(GPid pid, int signal)
+int blk_daemon_end(pid_t pid, int signal)
 {
     int status = 0;
 
     kill(pid, signal);
     waitpid(pid, &status, 0);
-    g_spawn_close_pid(pid);
     return status;
 }

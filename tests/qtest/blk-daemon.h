@@ -7,6 +7,7 @@
 #define QTEST_BLK_DAEMON_H
 
 #include <glib.h>
+#include <sys/types.h>
 
 typedef enum {
     BLK_DAEMON_DEBIAN, /* qemu-storage-daemon */
@@ -34,8 +35,8 @@ char *blk_daemon_program(BlkDaemonKind kind, GError **error);
 
 /* Starts it and waits until it listens; a stale socket is no obstacle.  It dies with this process.
  * 0 with @error. */
-GPid blk_daemon_start(const BlkDaemonOptions *options, GError **error);
+pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error);
 /* Sends @signal and waits for its end; the status is as waitpid() gives it. */
-int blk_daemon_end(GPid pid, int signal);
+int blk_daemon_end(pid_t pid, int signal);
 
 #endif

@@ -95,7 +95,7 @@ static guint kill_backend(Run *run)
  * later. */
 static guint write_and_kill(Run *run, guint queues, gulong delay)
 {
-    GPid pid = daemon_disk(run->daemon, 0)->pid;
+    pid_t pid = daemon_disk(run->daemon, 0)->pid;
 
     kill(pid, SIGSTOP);
     for (guint i = 0; i < queues * run->depth; i++) {

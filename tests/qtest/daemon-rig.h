@@ -15,7 +15,7 @@
 
 typedef struct DaemonDisk {
     BlkDaemonOptions options; /* what it is started with; strings are its own */
-    GPid pid;                 /* 0: ended */
+    pid_t pid;                /* 0: ended */
     char *image, *socket;
     uint8_t *expected; /* what the image must hold */
     int file;
