@@ -232,6 +232,65 @@ static void test_one_of_two_killed(gconstpointer data G_GNUC_UNUSED)
     daemon_rig_end(daemon);
 }
 
+/* --- the machine ends, and another comes --- */
+
+/* Machines one after the other at the same daemon; the first two die with requests out. */
+static void test_next_machine(gconstpointer data G_GNUC_UNUSED)
+{
+    DaemonDisk *disk = daemon_disk_new(daemon_kind(), NULL);
+    DaemonOptions options = {.served = &disk};
+
+    for (guint round = 0; round < 4; round++) {
+        BlkOptions blk = {.msix = TRUE, .event_index = round % 2};
+        DaemonRig *daemon = daemon_rig_start(&options);
+        uint64_t buffer;
+
+        rig_boot(daemon->rig, &blk);
+        for (guint i = 0; i <= round; i++) {
+            rig_plug(daemon->rig, i);
+            daemon_check(daemon, 0, 0, (round * 8 + i) * BLOCK, rig_dimm_address(daemon->rig, i),
+                         BLOCK);
+        }
+        if (round >= 2) {
+            daemon_rig_end(daemon);
+            continue;
+        }
+        buffer = guest_memory_alloc(&daemon->rig->memory, BLOCK, BLOCK);
+        for (guint i = 0; i < 30; i++) {
+            blk_disk_submit(rig_disk(daemon->rig, 0), 0, VIRTIO_BLK_T_IN, 8 * i, buffer, BLOCK);
+        }
+        vmm_kill(daemon->rig->vmm, SIGKILL);
+        daemon_rig_free(daemon);
+    }
+    daemon_disk_free(disk);
+}
+
+/* SIGTERM: the program ends with status 0, all that it had finished is in the image, and its
+ * socket is gone. */
+static void test_terminated(gconstpointer data G_GNUC_UNUSED)
+{
+    DaemonRig *daemon = daemon_rig_start(NULL);
+    DaemonDisk *disk = daemon_disk(daemon, 0);
+    uint64_t buffer;
+    guint tags[30];
+
+    rig_boot(daemon->rig, NULL);
+    buffer = guest_memory_alloc(&daemon->rig->memory, G_N_ELEMENTS(tags) * BLOCK, BLOCK);
+    for (guint i = 0; i < G_N_ELEMENTS(tags); i++) {
+        daemon_fill(daemon, disk, i * BLOCK, buffer + i * BLOCK, BLOCK);
+        tags[i] = blk_disk_submit(rig_disk(daemon->rig, 0), 0, VIRTIO_BLK_T_OUT, 8 * i,
+                                  buffer + i * BLOCK, BLOCK);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(tags); i++) {
+        g_assert_cmpint(blk_disk_finish(rig_disk(daemon->rig, 0), tags[i], PATIENCE), ==,
+                        VIRTIO_BLK_S_OK);
+    }
+    g_assert_cmpint(daemon_disk_end(disk, SIGTERM), ==, 0);
+    g_assert_false(g_file_test(disk->socket, G_FILE_TEST_EXISTS));
+    daemon_wait_lost(daemon, 0);
+    daemon_rig_end(daemon);
+}
+
 /* --- the daemon stops --- */
 
 #define DEADLINE 10 /* seconds that a backend has for an answer */
@@ -338,6 +397,8 @@ int main(int argc, char **argv)
     daemon_test_add("/life/killed/in-flight", GUINT_TO_POINTER(KILL_IN_FLIGHT), test_killed);
     daemon_test_add("/life/killed/before-add", GUINT_TO_POINTER(KILL_BEFORE_ADD), test_killed);
     daemon_test_add("/life/killed/one-of-two", NULL, test_one_of_two_killed);
+    daemon_test_add("/life/next-machine", NULL, test_next_machine);
+    daemon_test_add("/life/terminated", NULL, test_terminated);
     daemon_test_add("/life/stopped/deadline", NULL, test_stopped);
     daemon_test_add("/life/stopped/terminate-idle", GUINT_TO_POINTER(STOPPED_IDLE),
                     test_stopped_terminate);

@@ -371,6 +371,28 @@ static void test_stop(gconstpointer data G_GNUC_UNUSED)
     daemon_rig_end(daemon);
 }
 
+/* "stop" with requests out: each is finished once, before it or after "cont". */
+static void test_stop_in_flight(gconstpointer data G_GNUC_UNUSED)
+{
+    BlkOptions options = {.msix = TRUE, .indirect = TRUE};
+    DaemonRig *daemon = daemon_rig_start(NULL);
+    Batch batch = {.count = 0};
+    uint64_t buffer;
+
+    rig_boot(daemon->rig, &options);
+    buffer = guest_memory_alloc(&daemon->rig->memory, REQUESTS * BLOCK, BLOCK);
+    for (guint round = 0; round < 10; round++) {
+        for (guint i = 0; i < REQUESTS; i++) {
+            submit(daemon, &batch, buffer + i * BLOCK);
+        }
+        command(daemon, "stop");
+        command(daemon, "cont");
+        finish(daemon, &batch);
+    }
+    g_assert_cmpint(daemon_sent(daemon, 0, "GET_VRING_BASE"), ==, 10);
+    daemon_rig_end(daemon);
+}
+
 static void test_reset(gconstpointer data)
 {
     gboolean machine = GPOINTER_TO_INT(data);
@@ -398,27 +420,55 @@ static void test_reset(gconstpointer data)
     daemon_rig_end(daemon);
 }
 
+static const struct {
+    const char *path;
+    GTestDataFunc function;
+    guint data;
+} tests[] = {
+    {"/pieces/chain", test_pieces, FALSE},
+    {"/pieces/indirect", test_pieces, TRUE},
+    {"/identity", test_identity, 0},
+    {"/discard", test_zeroes, VIRTIO_BLK_T_DISCARD},
+    {"/write-zeroes", test_zeroes, VIRTIO_BLK_T_WRITE_ZEROES},
+    {"/refused", test_refused, 0},
+    {"/dimms/in-flight", test_in_flight, 0},
+    {"/dimms/straddle/2", test_straddle, 2},
+    {"/dimms/straddle/1", test_straddle, 1},
+    {"/dimms/last-slot", test_last_slot, 0},
+    {"/two-disks", test_two_disks, 0},
+    {"/stop", test_stop, 0},
+    {"/reset/device", test_reset, FALSE},
+    {"/reset/machine", test_reset, TRUE},
+};
+
+/* Ways to run vhost-user-blk that must make no difference to a guest. */
+static const struct {
+    const char *name, *arguments;
+} variants[] = {
+    {"sandbox", "--sandbox"},
+    {"direct", "--cache none"},
+    {"iothread", "--iothreads 1"},
+};
+
+static void add(const char *path, gconstpointer data, GTestDataFunc function)
+{
+    daemon_test_add(path, data, function);
+    for (guint i = 0; i < G_N_ELEMENTS(variants); i++) {
+        daemon_test_add_variant(variants[i].name, variants[i].arguments, path, data, function);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(ring_cases); i++) {
         g_autofree char *name = g_strdup_printf("/ring/%s", ring_cases[i].name);
 
-        daemon_test_add(name, &ring_cases[i], test_ring);
+        add(name, &ring_cases[i], test_ring);
     }
-    daemon_test_add("/pieces/chain", GINT_TO_POINTER(FALSE), test_pieces);
-    daemon_test_add("/pieces/indirect", GINT_TO_POINTER(TRUE), test_pieces);
-    daemon_test_add("/identity", NULL, test_identity);
-    daemon_test_add("/discard", GUINT_TO_POINTER(VIRTIO_BLK_T_DISCARD), test_zeroes);
-    daemon_test_add("/write-zeroes", GUINT_TO_POINTER(VIRTIO_BLK_T_WRITE_ZEROES), test_zeroes);
-    daemon_test_add("/refused", NULL, test_refused);
-    daemon_test_add("/dimms/in-flight", NULL, test_in_flight);
-    daemon_test_add("/dimms/straddle/2", GUINT_TO_POINTER(2), test_straddle);
-    daemon_test_add("/dimms/straddle/1", GUINT_TO_POINTER(1), test_straddle);
-    daemon_test_add("/dimms/last-slot", NULL, test_last_slot);
-    daemon_test_add("/two-disks", NULL, test_two_disks);
-    daemon_test_add("/stop", NULL, test_stop);
-    daemon_test_add("/reset/device", GINT_TO_POINTER(FALSE), test_reset);
-    daemon_test_add("/reset/machine", GINT_TO_POINTER(TRUE), test_reset);
+    for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
+        add(tests[i].path, GUINT_TO_POINTER(tests[i].data), tests[i].function);
+    }
+    daemon_test_add_for(BLK_DAEMON_OURS, "/stop-in-flight", NULL, test_stop_in_flight);
     return g_test_run();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vhost-user-blk is killed in the middle of writes, again and again, under Debian's QEMU, which
+ * vhost-user-blk is ended in the middle of writes, again and again, under Debian's QEMU, which
  * connects again and gives it the buffer of requests in flight (VHOST_USER_SET_INFLIGHT_FD).  Each
  * write goes to a sector of its own, so the backend's log tells how often it was begun.
  */
@@ -15,24 +15,25 @@
 #define SECTOR 512
 #define SECTORS (DAEMON_IMAGE / SECTOR)
 #define DIMMS 3
-#define KILLS 5
+#define ENDS 5
 #define NOT_YET G_MAXUINT
 #define PATIENCE 60000 /* milliseconds for a request, with a reconnect in between */
 
 typedef struct Write {
     guint tag;
     guint queue;
-    guint submitted, finished; /* life of the backend in which it was: 0 before the first kill */
-    guint begun[KILLS + 1];    /* how often the backend said so, by its life */
+    guint submitted, finished; /* life of the backend in which it was: 0 before the first end */
+    guint begun[ENDS + 1];     /* how often the backend said so, by its life */
 } Write;
 
 typedef struct Run {
     DaemonRig *daemon;
-    guint life;     /* how often the backend was killed */
+    int signal;     /* that ends the backend */
+    guint life;     /* how often it was ended */
     guint depth;    /* writes that are submitted at a time on each queue */
     GArray *writes; /* of Write; the index is the sector */
     uint64_t dimms[DIMMS];
-    gint64 log_ends[KILLS + 1]; /* bytes of the log at the end of each life */
+    gint64 log_ends[ENDS + 1]; /* bytes of the log at the end of each life */
 } Run;
 
 static void submit(Run *run, guint queue)
@@ -79,21 +80,22 @@ static gint64 log_size(Run *run)
     return (gint64)strlen(log);
 }
 
-/* Kills the backend and starts it again; what is in the used rings by then has finished. */
-static guint kill_backend(Run *run)
+/* Ends the backend and starts it again; what is in the used rings by then has finished. */
+static guint end_backend(Run *run)
 {
     guint out;
 
-    daemon_disk_kill(daemon_disk(run->daemon, 0));
+    g_assert_cmpint(daemon_disk_end(daemon_disk(run->daemon, 0), run->signal), ==,
+                    run->signal == SIGKILL ? SIGKILL : 0);
     out = collect(run, 0);
     run->log_ends[run->life++] = log_size(run);
     daemon_disk_restart(daemon_disk(run->daemon, 0));
     return out;
 }
 
-/* A batch for each queue, as a stopped backend finds it when it goes on; killed @delay microseconds
+/* A batch for each queue, as a stopped backend finds it when it goes on; ended @delay microseconds
  * later. */
-static guint write_and_kill(Run *run, guint queues, gulong delay)
+static guint write_and_end(Run *run, guint queues, gulong delay)
 {
     pid_t pid = daemon_disk(run->daemon, 0)->pid;
 
@@ -103,7 +105,7 @@ static guint write_and_kill(Run *run, guint queues, gulong delay)
     }
     kill(pid, SIGCONT);
     g_usleep(delay);
-    return kill_backend(run);
+    return end_backend(run);
 }
 
 /* Reads the backend's log: a line "write SECTOR BYTES" before each write that it begins. */
@@ -154,21 +156,26 @@ static void check_log(Run *run)
             again += life != write->finished && write->begun[life];
         }
     }
-    g_test_message("%u writes, %u of them begun again after a kill", run->writes->len, again);
+    g_test_message("%u writes, %u of them begun again", run->writes->len, again);
+    if (run->signal != SIGKILL) { /* it finishes what it has begun */
+        g_assert_cmpuint(again, ==, 0);
+    }
 }
 
 typedef struct ReconnectCase {
     guint queues;
+    int signal;
     BlkOptions options;
 } ReconnectCase;
 
 static const ReconnectCase cases[] = {
-    {1, {0}},
-    {1, {.indirect = TRUE, .event_index = TRUE}},
-    {3, {.queues = 3, .indirect = TRUE}},
+    {1, SIGKILL, {0}},
+    {1, SIGKILL, {.indirect = TRUE, .event_index = TRUE}},
+    {3, SIGKILL, {.queues = 3, .indirect = TRUE}},
+    {2, SIGTERM, {.queues = 2, .indirect = TRUE}},
 };
 
-static void test_killed(gconstpointer data)
+static void test_ended(gconstpointer data)
 {
     static const gulong delays[] = {0, 100, 1000, 300};
     const ReconnectCase *one = data;
@@ -178,7 +185,8 @@ static void test_killed(gconstpointer data)
                              .daemon_arguments = "--log debug",
                              .chardev = ",reconnect=1",
                              .binary = binary};
-    Run run = {.writes = g_array_new(FALSE, FALSE, sizeof(Write)), .depth = 36};
+    Run run = {
+        .writes = g_array_new(FALSE, FALSE, sizeof(Write)), .depth = 36, .signal = one->signal};
     guint out = 0;
 
     if (!binary) {
@@ -192,14 +200,14 @@ static void test_killed(gconstpointer data)
         run.dimms[i] = rig_dimm_address(run.daemon->rig, i);
     }
     for (guint i = 0; i < G_N_ELEMENTS(delays); i++) {
-        out += write_and_kill(&run, one->queues, delays[i]);
+        out += write_and_end(&run, one->queues, delays[i]);
         if (i == 1) { /* once more before or while it does again what was out */
             g_usleep(1000000);
-            out += kill_backend(&run);
+            out += end_backend(&run);
         }
         g_assert_cmpuint(collect(&run, PATIENCE), ==, 0);
     }
-    g_assert_cmpuint(run.life, ==, KILLS);
+    g_assert_cmpuint(run.life, ==, ENDS);
     g_assert_cmpuint(out, >, 0);
     check_log(&run);
     daemon_check(run.daemon, 0, 0, DAEMON_IMAGE / 2, run.dimms[0] + RIG_DIMM / 2, 4096);
@@ -210,8 +218,9 @@ static void test_killed(gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/ring", &cases[0], test_killed);
-    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/indirect", &cases[1], test_killed);
-    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/3-queues", &cases[2], test_killed);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/ring", &cases[0], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/indirect", &cases[1], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/3-queues", &cases[2], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/terminated", &cases[3], test_ended);
     return g_test_run();
 }

@@ -16,15 +16,16 @@
 
 typedef struct DaemonTest {
     BlkDaemonKind kind;
+    const char *arguments; /* further ones for each daemon, or NULL */
     gconstpointer data;
     GTestDataFunc function;
 } DaemonTest;
 
-static BlkDaemonKind current_kind;
+static const DaemonTest *current; /* NULL before the first test */
 
 BlkDaemonKind daemon_kind(void)
 {
-    return current_kind;
+    return current->kind;
 }
 
 static void run_test(gconstpointer opaque)
@@ -37,18 +38,21 @@ static void run_test(gconstpointer opaque)
         g_test_skip(error->message);
         return;
     }
-    current_kind = test->kind;
+    current = test;
     test->function(test->data);
+}
+
+static void add(const char *path, const DaemonTest *test)
+{
+    g_test_add_data_func_full(path, g_memdup2(test, sizeof(*test)), run_test, g_free);
 }
 
 void daemon_test_add_for(BlkDaemonKind kind, const char *path, gconstpointer data,
                          GTestDataFunc function)
 {
     g_autofree char *name = g_strdup_printf("/%s%s", blk_daemon_name(kind), path);
-    DaemonTest *test = g_new0(DaemonTest, 1);
 
-    *test = (DaemonTest){kind, data, function};
-    g_test_add_data_func_full(name, test, run_test, g_free);
+    add(name, &(DaemonTest){kind, NULL, data, function});
 }
 
 void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc function)
@@ -56,6 +60,15 @@ void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc functio
     for (guint kind = 0; kind < BLK_DAEMON_KINDS; kind++) {
         daemon_test_add_for(kind, path, data, function);
     }
+}
+
+void daemon_test_add_variant(const char *variant, const char *arguments, const char *path,
+                             gconstpointer data, GTestDataFunc function)
+{
+    g_autofree char *name =
+        g_strdup_printf("/%s/%s%s", blk_daemon_name(BLK_DAEMON_OURS), variant, path);
+
+    add(name, &(DaemonTest){BLK_DAEMON_OURS, arguments, data, function});
 }
 
 /* --- daemons --- */
@@ -86,6 +99,13 @@ void daemon_disk_restart(DaemonDisk *disk)
     }
 }
 
+/* What the test says and what its variant says. */
+static char *daemon_arguments(const DaemonOptions *options)
+{
+    return g_strdup_printf("%s %s", options->daemon_arguments ? options->daemon_arguments : "",
+                           current->arguments ? current->arguments : "");
+}
+
 DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options)
 {
     static const DaemonOptions defaults;
@@ -103,7 +123,7 @@ DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options)
                                        .queues = o->queues,
                                        .slots = o->slots,
                                        .read_only = o->read_only,
-                                       .arguments = g_strdup(o->daemon_arguments)};
+                                       .arguments = daemon_arguments(o)};
     number++;
     disk->expected = g_malloc(DAEMON_IMAGE);
     randomize(disk->expected, DAEMON_IMAGE);
@@ -115,10 +135,17 @@ DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options)
     return disk;
 }
 
+int daemon_disk_end(DaemonDisk *disk, int signal)
+{
+    int status = blk_daemon_end(disk->pid, signal);
+
+    disk->pid = 0;
+    return status;
+}
+
 void daemon_disk_kill(DaemonDisk *disk)
 {
-    blk_daemon_end(disk->pid, SIGKILL);
-    disk->pid = 0;
+    daemon_disk_end(disk, SIGKILL);
 }
 
 char *daemon_disk_log(DaemonDisk *disk)
@@ -169,9 +196,13 @@ DaemonRig *daemon_rig_start(const DaemonOptions *options)
                               .binary = o->binary};
     DaemonRig *daemon = g_new0(DaemonRig, 1);
 
-    daemon->disks = g_ptr_array_new_with_free_func((GDestroyNotify)daemon_disk_free);
+    daemon->disks = g_ptr_array_new();
+    if (!o->served) {
+        g_ptr_array_set_free_func(daemon->disks, (GDestroyNotify)daemon_disk_free);
+    }
     for (guint i = 0; i < rig_options.devices; i++) {
-        DaemonDisk *disk = daemon_disk_new(o->kinds ? o->kinds[i] : current_kind, o);
+        DaemonDisk *disk =
+            o->served ? o->served[i] : daemon_disk_new(o->kinds ? o->kinds[i] : daemon_kind(), o);
 
         g_ptr_array_add(daemon->disks, disk);
         g_ptr_array_add(sockets, disk->socket);

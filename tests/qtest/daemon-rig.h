@@ -22,18 +22,19 @@ typedef struct DaemonDisk {
 } DaemonDisk;
 
 typedef struct DaemonOptions {
-    const BlkDaemonKind *kinds;   /* of each disk's daemon, NULL: daemon_kind() */
-    guint disks;                  /* 0: 1 */
-    guint queues;                 /* of each daemon and device, 0: 1 */
-    guint monitors;               /* 0: 1 */
-    guint slots;                  /* memory slots of each daemon of ours, 0: its own choice */
-    guint memory_slots;           /* of the machine, 0: 64 */
-    gboolean read_only;           /* the daemons export read-only disks */
-    gboolean log;                 /* each daemon's standard error goes to a file: options.log */
-    const char *daemon_arguments; /* further ones for each daemon, or NULL */
-    const char *arguments;        /* further ones for the machine, or NULL */
-    const char *chardev;          /* further options of each chardev such as ",reconnect=1" */
-    const char *binary;           /* the machine's program, NULL: QTEST_QEMU_BINARY */
+    const BlkDaemonKind *kinds;       /* of each disk's daemon, NULL: daemon_kind() */
+    guint disks;                      /* 0: 1 */
+    guint queues;                     /* of each daemon and device, 0: 1 */
+    guint monitors;                   /* 0: 1 */
+    guint slots;                      /* memory slots of each daemon of ours, 0: its own choice */
+    guint memory_slots;               /* of the machine, 0: 64 */
+    gboolean read_only;               /* the daemons export read-only disks */
+    gboolean log;                     /* each daemon's standard error goes to a file: options.log */
+    const char *daemon_arguments;     /* further ones for each daemon, or NULL */
+    const char *arguments;            /* further ones for the machine, or NULL */
+    const char *chardev;              /* further options of each chardev such as ",reconnect=1" */
+    const char *binary;               /* the machine's program, NULL: QTEST_QEMU_BINARY */
+    struct DaemonDisk *const *served; /* @disks daemons that run already and remain the caller's */
 } DaemonOptions;
 
 typedef struct DaemonRig {
@@ -50,14 +51,19 @@ void daemon_test_add(const char *path, gconstpointer data, GTestDataFunc functio
  */
 void daemon_test_add_for(BlkDaemonKind kind, const char *path, gconstpointer data,
                          GTestDataFunc function);
+/* The same for vhost-user-blk with further @arguments, as vhost-user-blk/@variant/@path. */
+void daemon_test_add_variant(const char *variant, const char *arguments, const char *path,
+                             gconstpointer data, GTestDataFunc function);
 BlkDaemonKind daemon_kind(void); /* of the test that runs */
 
 /* A daemon of @kind over a fresh image; of @options, which may be NULL, what is the daemon's
  * counts. */
 DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options);
 void daemon_disk_free(DaemonDisk *disk);
-void daemon_disk_kill(DaemonDisk *disk);    /* SIGKILL, and waits for its end */
-void daemon_disk_restart(DaemonDisk *disk); /* after daemon_disk_kill(): the same again */
+/* Sends @signal and waits for the daemon's end; the status is as of waitpid(). */
+int daemon_disk_end(DaemonDisk *disk, int signal);
+void daemon_disk_kill(DaemonDisk *disk);    /* SIGKILL */
+void daemon_disk_restart(DaemonDisk *disk); /* after its end: the same again */
 char *daemon_disk_log(DaemonDisk *disk);    /* what it wrote with options.log; caller frees */
 
 /* Daemons and the machine over them, disks as in rig.h; not booted.  @options may be NULL. */
