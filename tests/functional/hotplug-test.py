@@ -21,6 +21,8 @@ DIMM = 128     # MiB: a memory block of Linux on x86, which can go online by its
 BLOCK = 4096
 BLOCKS = 4096  # of the disk
 WORKERS = 4
+KILLS = 3      # of the backend
+SERIAL = "functional-test"
 BLOCK_HEADER = struct.Struct("<QQQII")
 MAGIC = 0x746f6c73746f68
 
@@ -40,7 +42,12 @@ class Backend:
     def start(self):
         self.process = start_process(
             [self.program, "--socket-path", self.socket, "--blk-file", self.image,
-             "--num-queues", "2", "--stats"], self.log)
+             "--num-queues", "2", "--serial", SERIAL, "--stats"], self.log)
+
+    def resize(self, blocks):
+        with open(self.image, "r+b") as image:
+            image.truncate(blocks * BLOCK)
+        self.process.send_signal(signal.SIGHUP)
 
     def end(self, number):
         self.process.send_signal(number)
@@ -72,6 +79,10 @@ class Load:
         self.guest.run("touch /tmp/stop")
         return wait_until(lambda: (report := self.report())["state"] != "running" and report, 60,
                           "the end of the load")
+
+
+def disk_blocks(guest):
+    return int(guest.run("cat /sys/block/vda/size")) * 512 // BLOCK
 
 
 def plug(guest, number):
@@ -131,9 +142,9 @@ def test(options, tap, directory, exits):
     exits.callback(guest.kill)
     guest.boot()
     done("the guest boots")
-    if int(guest.run("cat /sys/block/vda/size")) * 512 != BLOCKS * BLOCK:
-        raise GuestError("the disk has another size")
-    done("it finds the disk and its size")
+    if disk_blocks(guest) != BLOCKS or guest.run("cat /sys/block/vda/serial") != SERIAL:
+        raise GuestError("the disk has another size or serial number")
+    done("it finds the disk, its size and its serial number")
 
     load = Load(guest)
     load.progress("writes", 100)
@@ -155,10 +166,15 @@ def test(options, tap, directory, exits):
     load.progress("hot", 100)
     done("4 of them are removed, the load goes on")
 
-    backend.end(signal.SIGKILL)
-    backend.start()
-    load.progress("writes", 200, 60)
-    done("the backend is killed in the middle, started again, and served again")
+    backend.resize(2 * BLOCKS)
+    wait_until(lambda: disk_blocks(guest) == 2 * BLOCKS, 10, "the disk's new size")
+    done("the disk grows")
+
+    for _ in range(KILLS):
+        backend.end(signal.SIGKILL)
+        backend.start()
+        load.progress("writes", 200, 60)
+    done(f"the backend is killed {KILLS} times in the middle of it, and the load goes on")
 
     report = load.stop()
     if report["state"] != "done":
