@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* "@T" in @arguments stands for a directory that holds what bad_options_prepare() makes. */
+/* "@T" stands for the directory given to bad_options_run(). */
 typedef struct BadOption {
     const char *arguments; /* shell quoting */
     const char *words;     /* what the one line must contain, separated by '|' */
@@ -19,7 +19,14 @@ typedef struct BadOptionGroup {
     const BadOption *rows; /* up to one with NULL */
 } BadOptionGroup;
 
-/* Up to one whose name is NULL. */
+/*
+ * Runs @binary (NULL: as vmm_run()) with each row: it must refuse it with status 1 and one line on
+ * standard error that contains the words, and leave @directory as it was.  Fails the test of the
+ * caller, and says which rows, otherwise.
+ */
+void bad_options_run(const char *binary, const char *directory, const BadOptionGroup *group);
+
+/* The emulator's.  Up to one whose name is NULL. */
 extern const BadOptionGroup bad_option_groups[];
 
 #endif

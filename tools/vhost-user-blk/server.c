@@ -184,18 +184,18 @@ static void append_statistics(gpointer opaque, VhostUserDevice *device, GString 
     blk_statistics_format(&requests, text);
     append_number(text, "connections", totals.connections);
     append_number(text, "messages", totals.messages);
-    append_number(text, "messages refused", totals.refused);
+    append_number(text, "messages-refused", totals.refused);
     append_number(text, "regions", now.regions);
-    append_number(text, "regions at most", totals.regions_peak);
-    append_number(text, "regions added", totals.regions_added);
-    append_number(text, "regions removed", totals.regions_removed);
-    append_number(text, "bytes of guest memory", now.bytes);
+    append_number(text, "regions-peak", totals.regions_peak);
+    append_number(text, "regions-added", totals.regions_added);
+    append_number(text, "regions-removed", totals.regions_removed);
+    append_number(text, "guest-memory-bytes", now.bytes);
     append_number(text, "lookups", totals.queues.lookups);
-    append_number(text, "lookup hits", totals.queues.lookup_hits);
-    append_number(text, "requests outside of guest memory", totals.queues.faults);
+    append_number(text, "lookup-hits", totals.queues.lookup_hits);
+    append_number(text, "faults", totals.queues.faults);
     append_number(text, "kicks", totals.queues.kicks);
     append_number(text, "interrupts", totals.queues.calls);
-    append_number(text, "interrupts spared", totals.queues.calls_spared);
+    append_number(text, "interrupts-spared", totals.queues.calls_spared);
 }
 
 const ServiceOperations blk_server_operations = {

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The disk back-end under test, as a child process. */
+#include "tools/blk-program.h"
+
+#include "qtest/vmm.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MILLISECONDS 20000 /* for what takes some milliseconds */
+#define SECTOR 512
+
+const char *blk_program_path(void)
+{
+    const char *path = g_getenv("QTEST_VHOST_USER_BLK");
+
+    if (!path) {
+        vmm_fail("QTEST_VHOST_USER_BLK is not set: it names the disk back-end to test");
+    }
+    return path;
+}
+
+BlkProgram *blk_program_start(const ChildOptions *options, const char *format, ...)
+{
+    BlkProgram *program = g_new0(BlkProgram, 1);
+    ChildOptions all = options ? *options : (ChildOptions){.output = -1};
+    g_autofree char *quoted = g_shell_quote(blk_program_path());
+    g_autofree char *arguments = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) argv = NULL;
+    va_list list;
+
+    va_start(list, format);
+    arguments = g_strdup_vprintf(format, list);
+    va_end(list);
+    g_autofree char *line = g_strjoin(" ", quoted, arguments, NULL);
+    program->output = all.output = all.errors = child_output_new();
+    if (!g_shell_parse_argv(line, NULL, &argv, &error)) {
+        vmm_fail("%s: %s", line, error->message);
+    }
+    program->pid = child_start(argv, &all, &program->pidfd, &error);
+    if (program->pid < 0) {
+        vmm_fail("%s", error->message);
+    }
+    return program;
+}
+
+char *blk_program_output(BlkProgram *program)
+{
+    return child_read(program->output);
+}
+
+guint blk_program_count(BlkProgram *program, const char *text)
+{
+    g_autofree char *output = blk_program_output(program);
+    guint count = 0;
+
+    for (const char *at = output; (at = strstr(at, text)); at += strlen(text)) {
+        count++;
+    }
+    return count;
+}
+
+void blk_program_expect(BlkProgram *program, const char *text)
+{
+    gint64 deadline = g_get_monotonic_time() + MILLISECONDS * 1000LL;
+
+    while (!blk_program_count(program, text)) {
+        if (g_get_monotonic_time() > deadline) {
+            g_autofree char *output = blk_program_output(program);
+            vmm_fail("the back-end does not say '%s' but: %s", text, output);
+        }
+        g_usleep(2000);
+    }
+}
+
+void blk_program_signal(BlkProgram *program, int signal)
+{
+    kill(program->pid, signal);
+}
+
+static void program_free(BlkProgram *program)
+{
+    close(program->pidfd);
+    close(program->output);
+    g_free(program);
+}
+
+int blk_program_wait(BlkProgram *program)
+{
+    int status;
+
+    if (!child_wait(program->pid, program->pidfd, MILLISECONDS, &status)) {
+        g_autofree char *output = blk_program_output(program);
+        kill(program->pid, SIGKILL);
+        vmm_fail("the back-end does not end: %s", output);
+    }
+    program_free(program);
+    return status;
+}
+
+void blk_program_wait_success(BlkProgram *program)
+{
+    int copy = dup(program->output);
+    int status = blk_program_wait(program);
+    g_autofree char *output = child_read(copy);
+
+    close(copy);
+    if (status) {
+        vmm_fail("the back-end ended with wait status 0x%x: %s", status, output);
+    }
+}
+
+void blk_program_end(BlkProgram *program)
+{
+    blk_program_signal(program, SIGTERM);
+    blk_program_wait_success(program);
+}
+
+int blk_program_run(char **output, char **errors, const char *format, ...)
+{
+    g_autofree char *arguments = NULL;
+    g_autoptr(GError) error = NULL;
+    va_list list;
+    int status;
+
+    va_start(list, format);
+    arguments = g_strdup_vprintf(format, list);
+    va_end(list);
+    if (!vmm_run(blk_program_path(), arguments, MILLISECONDS, &status, output, errors, &error)) {
+        vmm_fail("%s", error->message);
+    }
+    if (status < 0 || !WIFEXITED(status)) {
+        vmm_fail("vhost-user-blk %s: wait status 0x%x: %s", arguments, status, *errors);
+    }
+    return WEXITSTATUS(status);
+}
+
+char *blk_program_image(const char *name, guint64 size)
+{
+    char *path = vmm_temporary_path(name);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(ftruncate(fd, (off_t)size), ==, 0);
+    for (guint64 sector = 0; sector < size / SECTOR; sector++) {
+        g_assert_cmpint(pwrite(fd, &sector, sizeof(sector), (off_t)(sector * SECTOR)), ==,
+                        sizeof(sector));
+    }
+    close(fd);
+    return path;
+}
