@@ -25,20 +25,48 @@ guint64 process_private(pid_t pid)
     return process_memory(pid, "Private_Clean") + process_memory(pid, "Private_Dirty");
 }
 
-guint64 process_switches(pid_t pid)
+/* The sum of @number over /proc/PID/task/TID/@name; a thread may end meanwhile. */
+static guint64 sum_of_threads(pid_t pid, const char *name, guint64 (*number)(const char *text))
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/task", pid);
     g_autoptr(GDir) tasks = g_dir_open(path, 0, NULL);
     guint64 sum = 0;
     const char *task;
 
-    while (tasks && (task = g_dir_read_name(tasks))) {
-        g_autofree char *name = g_strdup_printf("task/%s/status", task);
-        g_autofree char *text = process_read(pid, name);
-        sum += process_number_in(text, "voluntary_ctxt_switches") +
-               process_number_in(text, "nonvoluntary_ctxt_switches");
+    if (!tasks) {
+        vmm_fail("%s cannot be read", path);
+    }
+    while ((task = g_dir_read_name(tasks))) {
+        g_autofree char *file = g_build_filename(path, task, name, NULL);
+        g_autofree char *text = NULL;
+
+        if (g_file_get_contents(file, &text, NULL, NULL)) {
+            sum += number(text);
+        }
     }
     return sum;
+}
+
+static guint64 switches_in(const char *status)
+{
+    return process_number_in(status, "voluntary_ctxt_switches") +
+           process_number_in(status, "nonvoluntary_ctxt_switches");
+}
+
+guint64 process_switches(pid_t pid)
+{
+    return sum_of_threads(pid, "status", switches_in);
+}
+
+/* The first number is the time on a CPU. */
+static guint64 cpu_in(const char *schedstat)
+{
+    return g_ascii_strtoull(schedstat, NULL, 10);
+}
+
+guint64 process_cpu(pid_t pid)
+{
+    return sum_of_threads(pid, "schedstat", cpu_in);
 }
 
 /* The "total" line of strace -c: the calls are its fourth column. */

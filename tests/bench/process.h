@@ -14,6 +14,9 @@ guint64 process_private(pid_t pid);
 /* Voluntary and involuntary context switches of all threads so far. */
 guint64 process_switches(pid_t pid);
 
+/* CPU time of all threads that live now, in nanoseconds; the kernel's work for them included. */
+guint64 process_cpu(pid_t pid);
+
 /*
  * Counts the system calls of all threads of @pid while @work runs, by strace.  The
  * time that @work takes meanwhile means nothing.
