@@ -63,6 +63,8 @@ gboolean blk_disk_direct(const BlkDisk *disk);
 BlkCache blk_disk_cache(const BlkDisk *disk);
 gboolean blk_disk_in_memory(const BlkDisk *disk); /* on tmpfs or ramfs: I/O waits for no device */
 
+gboolean blk_disk_can_discard(const BlkDisk *disk); /* the host can give ranges back */
+
 /* With --direct: file offsets and lengths, and buffers, are multiples of these. 1 without. */
 uint32_t blk_disk_offset_alignment(const BlkDisk *disk);
 uint32_t blk_disk_memory_alignment(const BlkDisk *disk);
@@ -74,15 +76,17 @@ uint32_t blk_disk_memory_alignment(const BlkDisk *disk);
  */
 void blk_disk_set_write_through(BlkDisk *disk, gboolean write_through);
 gboolean blk_disk_write_through(const BlkDisk *disk);
+/* RWF_... that writes need because of that; not to be kept. */
+int blk_disk_write_flags(const BlkDisk *disk);
 
 /*
  * The operations, done at once in the calling thread, whole or not at all as far as the status
  * goes: 0 or a negative errno value. Any thread, any number at a time. @offset and @length are in
  * bytes, multiples of the sector size and inside blk_disk_size(); the caller has checked that.
- * Buffers may have any alignment. @pieces is not changed.
+ * Buffers may have any alignment; @pieces is used up.
  */
-int blk_disk_read(BlkDisk *disk, uint64_t offset, const struct iovec *pieces, unsigned count);
-int blk_disk_write(BlkDisk *disk, uint64_t offset, const struct iovec *pieces, unsigned count);
+int blk_disk_read(BlkDisk *disk, uint64_t offset, struct iovec *pieces, unsigned count);
+int blk_disk_write(BlkDisk *disk, uint64_t offset, struct iovec *pieces, unsigned count);
 int blk_disk_flush(BlkDisk *disk);
 /* Gives the range back where the host can; its contents are undefined after that. */
 int blk_disk_discard(BlkDisk *disk, uint64_t offset, uint64_t length);
