@@ -99,6 +99,7 @@ static VhostUserDevice *connect_device(gpointer opaque, int socket, GError **err
         .queues = server->options->num_queues,
         .queue_size_maximum = server->options->queue_size,
         .memory_slots = server->options->service.mem_slots,
+        .request_size = blk_workers_request_size(),
     };
     VhostUserDevice *device = vhost_user_device_new(socket, &parameters);
 
@@ -124,7 +125,6 @@ static void add_device(const BlkServer *server, VhostUserDevice *device, Totals 
     totals->regions_peak = MAX(totals->regions_peak, counted.regions_peak);
     for (guint i = 0; i < server->options->num_queues; i++) {
         vhost_user_queue_statistics(vhost_user_device_queue(device, i), &queue);
-        totals->queues.kicks += queue.kicks;
         totals->queues.calls += queue.calls;
         totals->queues.calls_spared += queue.calls_spared;
         totals->queues.faults += queue.faults;
@@ -193,7 +193,6 @@ static void append_statistics(gpointer opaque, VhostUserDevice *device, GString 
     append_number(text, "lookups", totals.queues.lookups);
     append_number(text, "lookup-hits", totals.queues.lookup_hits);
     append_number(text, "faults", totals.queues.faults);
-    append_number(text, "kicks", totals.queues.kicks);
     append_number(text, "interrupts", totals.queues.calls);
     append_number(text, "interrupts-spared", totals.queues.calls_spared);
 }

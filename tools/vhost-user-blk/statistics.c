@@ -59,12 +59,6 @@ uint64_t blk_statistics_latency(const BlkStatistics *statistics, unsigned permil
     return 0;
 }
 
-/* Relaxed: one writer, and readers that need no order between counters. */
-void blk_statistics_count(uint64_t *counter, uint64_t by)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
-}
-
 void blk_statistics_add(BlkStatistics *sum, const BlkStatistics *more)
 {
     /* Nothing in it but counters. */
@@ -90,13 +84,14 @@ void blk_statistics_format(const BlkStatistics *statistics, GString *text)
                                    (guint64)statistics->bytes[i]);
         }
     }
-    g_string_append_printf(text,
-                           "errors: %" G_GUINT64_FORMAT "\nmalformed: %" G_GUINT64_FORMAT
-                           "\nresubmitted: %" G_GUINT64_FORMAT "\nin-place: %" G_GUINT64_FORMAT
-                           "\nwaits: %" G_GUINT64_FORMAT "\n",
-                           (guint64)statistics->errors, (guint64)statistics->malformed,
-                           (guint64)statistics->resubmitted, (guint64)statistics->in_place,
-                           (guint64)statistics->waits);
+    g_string_append_printf(
+        text,
+        "errors: %" G_GUINT64_FORMAT "\nmalformed: %" G_GUINT64_FORMAT
+        "\nresubmitted: %" G_GUINT64_FORMAT "\nin-place: %" G_GUINT64_FORMAT
+        "\nkicks: %" G_GUINT64_FORMAT "\nsleeps: %" G_GUINT64_FORMAT "\n",
+        (guint64)statistics->errors, (guint64)statistics->malformed,
+        (guint64)statistics->resubmitted, (guint64)statistics->in_place, (guint64)statistics->kicks,
+        (guint64)statistics->waits);
     for (unsigned i = 0; i < G_N_ELEMENTS(permilles); i++) {
         g_string_append_printf(text, "latency-%u.%u%%-ns: %" G_GUINT64_FORMAT "\n",
                                permilles[i] / 10, permilles[i] % 10,

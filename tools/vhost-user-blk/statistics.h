@@ -34,6 +34,7 @@ typedef struct BlkStatistics {
     uint64_t malformed;                    /* without room for a status: dropped */
     uint64_t resubmitted;                  /* found in the inflight buffer after a restart */
     uint64_t in_place;                     /* done by the worker itself, without the engine */
+    uint64_t kicks;                        /* of the driver that a worker has seen */
     uint64_t waits;                        /* times that a worker went to sleep */
     uint64_t latency[BLK_LATENCY_BUCKETS]; /* from taking the request to its answer */
 } BlkStatistics;
@@ -48,8 +49,11 @@ uint64_t blk_latency_floor(unsigned bucket); /* the smallest value in it */
  * 0 without requests. */
 uint64_t blk_statistics_latency(const BlkStatistics *statistics, unsigned permille);
 
-/* For the one thread that owns @statistics. */
-void blk_statistics_count(uint64_t *counter, uint64_t by);
+/* For the one thread that owns the counter. Relaxed: readers need no order between counters. */
+static inline void blk_statistics_count(uint64_t *counter, uint64_t by)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
+}
 
 /* Adds @more, which its owner may be writing at the moment, to @sum. */
 void blk_statistics_add(BlkStatistics *sum, const BlkStatistics *more);

@@ -24,9 +24,10 @@ typedef struct BlkWorkersOptions {
     BlkEngineKind engine; /* tests choose, users get the best */
     const char *serial;   /* --serial: what GET_ID answers, its first 20 bytes. Copied */
     /*
-     * NULL, or told each request before it is done: "write SECTOR BYTES", "read SECTOR BYTES",
-     * "flush", "discard SECTOR SECTORS", "write-zeroes SECTOR SECTORS", "get-id". A worker's
-     * thread calls it; NULL costs nothing.
+     * NULL, or told each request before it is done: "read SECTOR BYTES", "write SECTOR BYTES",
+     * "flush", "get-id", "unsupported", and one line a segment: "discard SECTOR BYTES",
+     * "write-zeroes SECTOR BYTES". A sector has 512 bytes. A worker's thread calls it; NULL costs
+     * nothing.
      */
     void (*trace)(void *opaque, const char *line);
     void *opaque;
@@ -47,6 +48,9 @@ void blk_workers_free(BlkWorkers *workers);
 /* A sentence for the log, once: why io_uring is not used; NULL if it is. Static life with @workers.
  */
 const char *blk_workers_notice(const BlkWorkers *workers);
+
+/* What the library's request_size has to be. */
+uint32_t blk_workers_request_size(void);
 
 /*
  * For the library's queue_start and queue_stop. Start hands @queue to its worker (its index modulo

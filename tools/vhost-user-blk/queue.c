@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A queue in the hands of a worker: requests out of the ring, through the engine, and back. */
+#include "queue.h"
+
+#include <time.h>
+
+/*
+ * A turn ends after so many requests or bytes: the driver sees answers while the next turn goes
+ * on, and the control thread, which may have to wait for the end of a turn, never waits long.
+ */
+#define TURN_REQUESTS 8u
+#define TURN_BYTES (256u << 10)
+
+/* What is done in place is not larger, for the same reasons. */
+#define IN_PLACE_BYTES (128u << 10)
+
+struct BlkQueue {
+    BlkWorker *worker;
+    VhostUserQueue *queue;
+    BlkWatch kick; /* fd -1: the ring is polled */
+    GList link;    /* in worker->ready */
+    gboolean enlisted;
+    gboolean stopping; /* no more is taken */
+    gboolean leaving;  /* all is answered; the engine has still to let go of the kick */
+    unsigned in_work;  /* requests that the engine has */
+    BlkRequest *done;  /* that it has done, linked by next_done */
+    /* The turn: */
+    int64_t now; /* when it began, ns */
+    unsigned in_place;
+    uint64_t in_place_bytes;
+};
+
+static int64_t clock_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+void blk_queue_enlist(BlkQueue *queue)
+{
+    if (!queue->enlisted) {
+        queue->enlisted = TRUE;
+        g_queue_push_tail_link(&queue->worker->ready, &queue->link);
+    }
+}
+
+/* --- start and stop --- */
+
+static void kicked(BlkWatch *watch)
+{
+    BlkQueue *queue = (BlkQueue *)((char *)watch - offsetof(BlkQueue, kick));
+
+    blk_statistics_count(&queue->worker->statistics.kicks, 1);
+    blk_queue_enlist(queue);
+}
+
+/* The last thing that happens to a queue. */
+static void give_back(BlkQueue *queue)
+{
+    BlkWorker *worker = queue->worker;
+    VhostUserQueue *library_queue = queue->queue;
+
+    if (queue->enlisted) {
+        g_queue_unlink(&worker->ready, &queue->link);
+    }
+    g_ptr_array_remove_fast(worker->queues, queue);
+    g_free(queue);
+    vhost_user_queue_stopped(library_queue);
+}
+
+static void kick_removed(BlkWatch *watch)
+{
+    give_back((BlkQueue *)((char *)watch - offsetof(BlkQueue, kick)));
+}
+
+BlkQueue *blk_queue_start(BlkWorker *worker, VhostUserQueue *library_queue)
+{
+    BlkQueue *queue = g_new0(BlkQueue, 1);
+
+    queue->worker = worker;
+    queue->queue = library_queue;
+    queue->link.data = queue;
+    queue->kick.fd = vhost_user_queue_kick_fd(library_queue);
+    queue->kick.ready = kicked;
+    queue->kick.removed = kick_removed;
+    vhost_user_queue_set_data(library_queue, queue);
+    g_ptr_array_add(worker->queues, queue);
+    if (queue->kick.fd >= 0 && !worker->engine->class->watch(worker->engine, &queue->kick, NULL)) {
+        queue->kick.fd = -1; /* what can't be waited for is polled */
+    }
+    if (queue->kick.fd < 0) {
+        worker->polled++;
+    }
+    blk_queue_enlist(queue); /* there may be requests from before the first kick */
+    return queue;
+}
+
+void blk_queue_stop(BlkQueue *queue)
+{
+    queue->stopping = TRUE;
+    blk_queue_enlist(queue);
+}
+
+static void leave(BlkQueue *queue)
+{
+    queue->leaving = TRUE;
+    if (queue->kick.fd >= 0) {
+        queue->worker->engine->class->unwatch(queue->worker->engine, &queue->kick);
+    } else {
+        queue->worker->polled--;
+        give_back(queue);
+    }
+}
+
+/* --- requests --- */
+
+static void push(BlkQueue *queue, BlkRequest *request)
+{
+    BlkStatistics *statistics = &queue->worker->statistics;
+
+    if (request->status != VIRTIO_BLK_S_OK) {
+        blk_statistics_count(&statistics->errors, 1);
+    }
+    vhost_user_queue_push(queue->queue, request->element, blk_request_answer(request));
+}
+
+/* Whether the calling thread does @io itself: where nothing waits for a device, a system call
+ * takes less than half of what a round through the engine takes. */
+static gboolean belongs_in_place(const BlkDisk *disk, const BlkIo *io)
+{
+    switch (io->operation) {
+    case BLK_OPERATION_READ:
+    case BLK_OPERATION_WRITE:
+        return blk_disk_in_memory(disk) && io->length <= IN_PLACE_BYTES;
+    case BLK_OPERATION_FLUSH:
+        return blk_disk_in_memory(disk) || blk_disk_cache(disk) == BLK_CACHE_UNSAFE ||
+               blk_disk_read_only(disk);
+    default:
+        return FALSE;
+    }
+}
+
+static void execute(BlkQueue *queue, BlkRequest *request)
+{
+    BlkWorker *worker = queue->worker;
+
+    if (belongs_in_place(worker->rules->disk, &request->io)) {
+        blk_io_execute(worker->rules->disk, &request->io);
+        blk_request_executed(request);
+        push(queue, request);
+        queue->in_place++;
+        queue->in_place_bytes += request->bytes;
+    } else {
+        request->owner = queue;
+        request->started = queue->now;
+        queue->in_work++;
+        worker->engine->class->submit(worker->engine, &request->io);
+    }
+}
+
+static void take(BlkQueue *queue, VhostUserElement *element)
+{
+    BlkWorker *worker = queue->worker;
+    BlkStatistics *statistics = &worker->statistics;
+    BlkRequest *request = element->data;
+    BlkRequestNext next = blk_request_parse(request, worker->rules, element);
+
+    if (element->resubmitted) {
+        blk_statistics_count(&statistics->resubmitted, 1);
+    }
+    if (next == BLK_REQUEST_DROP) {
+        blk_statistics_count(&statistics->malformed, 1);
+        vhost_user_queue_push(queue->queue, element, 0);
+        return;
+    }
+    blk_statistics_count(&statistics->requests[request->operation], 1);
+    if (worker->trace != NULL) {
+        blk_request_trace(request, worker->trace, worker->trace_opaque);
+    }
+    if (next == BLK_REQUEST_EXECUTE) {
+        blk_statistics_count(&statistics->bytes[request->operation], request->bytes);
+        execute(queue, request);
+    } else {
+        push(queue, request);
+    }
+}
+
+void blk_queue_io_done(BlkIo *io)
+{
+    BlkRequest *request = (BlkRequest *)((char *)io - offsetof(BlkRequest, io));
+    BlkQueue *queue = request->owner;
+
+    request->next_done = queue->done;
+    queue->done = request;
+    blk_queue_enlist(queue);
+}
+
+static void push_done(BlkQueue *queue)
+{
+    BlkRequest *next;
+
+    for (BlkRequest *request = g_steal_pointer(&queue->done); request != NULL; request = next) {
+        int64_t took = queue->now - request->started;
+
+        next = request->next_done;
+        blk_statistics_count(&queue->worker->statistics.latency[blk_latency_bucket((uint64_t)took)],
+                             1);
+        blk_request_executed(request);
+        push(queue, request);
+        queue->in_work--;
+    }
+}
+
+/* TRUE if the ring may hold more. */
+static gboolean take_some(BlkQueue *queue)
+{
+    VhostUserElement *element;
+
+    queue->in_place = 0;
+    queue->in_place_bytes = 0;
+    for (unsigned i = 0; i < TURN_REQUESTS && queue->in_place_bytes < TURN_BYTES; i++) {
+        element = vhost_user_queue_pop(queue->queue);
+        if (element == NULL) {
+            return FALSE;
+        }
+        take(queue, element);
+    }
+    return TRUE;
+}
+
+static void count_in_place(BlkQueue *queue)
+{
+    BlkStatistics *statistics = &queue->worker->statistics;
+    uint64_t took = (uint64_t)(clock_now() - queue->now);
+
+    /* The driver sees all of them at the end of the turn. */
+    blk_statistics_count(&statistics->latency[blk_latency_bucket(took)], queue->in_place);
+    blk_statistics_count(&statistics->in_place, queue->in_place);
+}
+
+static void serve(BlkQueue *queue)
+{
+    gboolean more = FALSE;
+
+    /* False: the control thread is changing the queue, and kicks when it is done. */
+    if (queue->leaving || !vhost_user_queue_begin(queue->queue)) {
+        return;
+    }
+    queue->now = clock_now();
+    push_done(queue);
+    if (!queue->stopping) {
+        more = take_some(queue);
+    }
+    vhost_user_queue_end(queue->queue);
+    if (queue->in_place > 0) {
+        count_in_place(queue);
+    }
+    if (more) {
+        blk_queue_enlist(queue);
+    } else if (queue->stopping && queue->in_work == 0) {
+        leave(queue);
+    }
+}
+
+void blk_queue_serve_first(BlkWorker *worker)
+{
+    BlkQueue *queue = g_queue_pop_head_link(&worker->ready)->data;
+
+    queue->enlisted = FALSE;
+    serve(queue);
+}
