@@ -185,7 +185,8 @@ static bool read_used(VhostUserDriverQueue *queue, uint32_t *id, uint32_t *writt
 
 static void release(VhostUserDriverQueue *queue, uint16_t id, uint16_t descriptors)
 {
-    if (queue->free == 0) {
+    /* A request has one id and several descriptors: ids are left when descriptors are not. */
+    if (queue->outstanding == queue->size) {
         queue->first_free = id;
     } else {
         queue->next[queue->last_free] = id;
