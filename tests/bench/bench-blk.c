@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define WARM_UP 0.2  /* seconds before anything counts */
+#define WARM_UP 0.3  /* seconds before anything counts */
 #define ANSWER 20000 /* ms that a request may take */
 #define STEP_BITS 5
 #define STEPS (1u << STEP_BITS) /* of latencies within a power of 2 */
@@ -105,7 +105,9 @@ static void add(Worker *worker, BlkRequest *request)
     guint64 block = sequential ? worker->next++ % worker->blocks : random % worker->blocks;
     guint64 sector = (worker->first + block) * (guest.options.block_size / BLK_SECTOR);
 
-    blk_guest_place(&guest, request, next_random(worker));
+    /* At first from end to end, so that the back-end has met all pages before anything counts. */
+    blk_guest_place(&guest, request,
+                    worker->measures ? next_random(worker) : worker->begun / guest.options.depth);
     if (writes && wanted.stamps) {
         blk_guest_stamp(&guest, request, sector);
     }
@@ -353,7 +355,7 @@ static void parse_options(int argc, char **argv)
         {"block-size", 0, 0, G_OPTION_ARG_INT, &wanted.block_size, "of a request", "BYTES"},
         {"pattern", 0, 0, G_OPTION_ARG_STRING, &wanted.pattern, "randread, randwrite, read, write",
          "NAME"},
-        {"regions", 0, 0, G_OPTION_ARG_INT, &wanted.regions, "256 MiB of memory in so many", "N"},
+        {"regions", 0, 0, G_OPTION_ARG_INT, &wanted.regions, "128 MiB of memory in so many", "N"},
         {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &wanted.seconds, "how long to measure", "S"},
         {"count", 0, 0, G_OPTION_ARG_INT64, &wanted.count, "so many requests instead", "N"},
         {"packed", 0, 0, G_OPTION_ARG_NONE, &wanted.packed, "packed rings", NULL},

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define DEADLINE 10000            /* ms for each answer */
-#define MEMORY (256ull << 20)     /* bytes, whatever the number of regions */
+#define MEMORY (128ull << 20)     /* bytes, whatever the number of regions */
 #define MEMORY_START (4ull << 30) /* guest address */
 #define HEADER_SIZE 16u           /* virtio 1.2, 5.2.6: type, reserved, sector */
 #define SLOT_SIZE 32u             /* a header and behind it the status byte */
