@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SLOTS 4096u
 
 int map_file_new(guint pages)
 {
@@ -78,4 +81,65 @@ guint map_count_mappings(int fd, guint64 *bytes)
     }
     fclose(maps);
     return count;
+}
+
+void map_set_up(MapFixture *fixture, gconstpointer slots)
+{
+    fixture->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    fixture->map = vhost_user_map_new(slots ? GPOINTER_TO_UINT(slots) : SLOTS, fixture->wake_fd);
+    fixture->reader = vhost_user_reader_new(fixture->map, 64);
+    fixture->file = map_file_new_stamped(MAP_FILE_PAGES, 0);
+}
+
+void map_tear_down(MapFixture *fixture, gconstpointer slots)
+{
+    (void)slots;
+    vhost_user_reader_free(fixture->reader);
+    vhost_user_map_free(fixture->map);
+    g_assert_cmpuint(map_count_mappings(fixture->file, NULL), ==, 0);
+    close(fixture->file);
+    close(fixture->wake_fd);
+}
+
+void map_add(MapFixture *fixture, VhostUserMemoryRegion region)
+{
+    const char *reason = NULL;
+    int result = vhost_user_map_add(fixture->map, &region, fixture->file, &reason);
+
+    g_assert_cmpstr(reason, ==, NULL);
+    g_assert_cmpint(result, ==, 0);
+}
+
+void map_remove(MapFixture *fixture, VhostUserMemoryRegion region)
+{
+    const char *reason = NULL;
+    int result = vhost_user_map_remove(fixture->map, &region, &reason);
+
+    g_assert_cmpstr(reason, ==, NULL);
+    g_assert_cmpint(result, ==, 0);
+}
+
+VhostUserMapStatistics map_statistics(MapFixture *fixture)
+{
+    VhostUserMapStatistics statistics;
+
+    vhost_user_map_statistics(fixture->map, &statistics);
+    return statistics;
+}
+
+guint8 *map_look_up(MapFixture *fixture, guint64 address, guint64 size, guint64 *contiguous)
+{
+    guint8 *host;
+
+    vhost_user_reader_enter(fixture->reader);
+    host = vhost_user_reader_translate(fixture->reader, address, size, contiguous);
+    vhost_user_reader_leave(fixture->reader);
+    return host;
+}
+
+gboolean map_woken(MapFixture *fixture)
+{
+    guint64 count;
+
+    return read(fixture->wake_fd, &count, sizeof(count)) == sizeof(count);
 }

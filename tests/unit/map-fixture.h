@@ -5,7 +5,7 @@
 
 #include <glib.h>
 
-#include "libvhost-user/wire.h"
+#include "memory-map.h"
 
 #define MAP_PAGE 4096u
 
@@ -26,5 +26,32 @@ guint map_count_descriptors(void);
 
 /* Mappings of the file behind @fd in the process; their bytes go to @bytes if it is not NULL. */
 guint map_count_mappings(int fd, guint64 *bytes);
+
+/* A map with one reader, and a file for its regions. */
+typedef struct MapFixture {
+    VhostUserMap *map;
+    VhostUserReader *reader;
+    int wake_fd;
+    int file; /* MAP_FILE_PAGES stamped pages */
+} MapFixture;
+
+/* So few that random regions meet each other all the time. */
+#define MAP_FILE_PAGES 600u
+
+/* For g_test_add(): @slots of the map, or 0 for many; the end sees that nothing stays mapped. */
+void map_set_up(MapFixture *fixture, gconstpointer slots);
+void map_tear_down(MapFixture *fixture, gconstpointer slots);
+
+/* Of the fixture's file; neither may fail. */
+void map_add(MapFixture *fixture, VhostUserMemoryRegion region);
+void map_remove(MapFixture *fixture, VhostUserMemoryRegion region);
+
+VhostUserMapStatistics map_statistics(MapFixture *fixture);
+
+/* A translation between an enter and a leave of its own. */
+guint8 *map_look_up(MapFixture *fixture, guint64 address, guint64 size, guint64 *contiguous);
+
+/* Whether the wake descriptor was written since the last call. */
+gboolean map_woken(MapFixture *fixture);
 
 #endif
