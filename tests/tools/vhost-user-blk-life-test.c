@@ -302,20 +302,21 @@ static void test_broken_front_ends(void)
     g_autoptr(Names) names = names_new();
     BlkProgram *program =
         blk_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
-    const VhostUserHeader headers[] = {
-        {0, VHOST_USER_VERSION, 0},
-        {VHOST_USER_GET_FEATURES, 0x3, 0},
-        {VHOST_USER_SET_FEATURES, VHOST_USER_VERSION, 4},
-        {VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 0xffffffff},
-        {VHOST_USER_GET_FEATURES, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY, 0},
+    const struct {
+        VhostUserHeader header;
+        uint32_t payload; /* its first bytes, if the header says that there are some */
+    } rows[] = {
+        {{VHOST_USER_GET_FEATURES, 0x3, 0}, 0},
+        {{VHOST_USER_SET_FEATURES, VHOST_USER_VERSION, 4}, 1},
+        {{VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 0xffffffff}, 1},
+        {{VHOST_USER_GET_FEATURES, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY, 0}, 0},
     };
 
-    for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         VhostUserFrontEnd *front = vhost_user_front_end_connect(names->socket, MILLISECONDS);
+        gsize size = sizeof(rows[i].header) + (rows[i].payload ? sizeof(rows[i].payload) : 0);
         VhostUserFrontEndMessage answer;
-        g_assert_cmpint(
-            vhost_user_front_end_send_bytes(front, &headers[i], sizeof(headers[i]), NULL, 0), ==,
-            0);
+        g_assert_cmpint(vhost_user_front_end_send_bytes(front, &rows[i], size, NULL, 0), ==, 0);
         g_assert_cmpint(vhost_user_front_end_receive(front, &answer), ==, -ECONNRESET);
         vhost_user_front_end_free(front);
         visit(names->socket, i);

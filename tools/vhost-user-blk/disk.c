@@ -20,6 +20,24 @@
 
 /* --- the lock --- */
 
+#define LOCK_MILLISECONDS 2000
+
+/*
+ * TRUE if the lock was got, FALSE with errno.  The kernel ends the io_uring requests of a process
+ * that was killed some time after the process itself, and keeps its lock until then: it is waited
+ * for, so that no old write can come after a new one.
+ */
+static gboolean wait_for_lock(int fd, const struct flock *lock)
+{
+    for (unsigned milliseconds = 0; fcntl(fd, F_OFD_SETLK, lock) != 0; milliseconds += 10) {
+        if ((errno != EAGAIN && errno != EACCES) || milliseconds >= LOCK_MILLISECONDS) {
+            return FALSE;
+        }
+        g_usleep(10000);
+    }
+    return TRUE;
+}
+
 /*
  * An open file description lock, which belongs to our descriptor and not to the process. Writers
  * lock every byte; readers only the first, so that they refuse writers that lock like this, and
@@ -32,7 +50,7 @@ static gboolean lock_image(BlkDisk *disk, GError **error)
                          .l_start = 0,
                          .l_len = disk->read_only ? 1 : 0};
 
-    if (fcntl(disk->fd, F_OFD_SETLK, &lock) == 0) {
+    if (wait_for_lock(disk->fd, &lock)) {
         return TRUE;
     }
     if (errno == EAGAIN || errno == EACCES) {
