@@ -211,8 +211,8 @@ static const char *pin_ring(VhostUserQueue *queue, VhostUserRingArea areas[3])
         areas[i] = (VhostUserRingArea){0};
         if (addresses[i] % alignments[i] != 0 ||
             !pin(queue, addresses[i], sizes[i], alignments[i], &areas[i])) {
-            while (i > 0) {
-                unpin(queue, &areas[--i]);
+            for (unsigned j = 0; j < i; j++) {
+                unpin(queue, &areas[j]);
             }
             return not_in_memory[i];
         }
