@@ -101,6 +101,11 @@ static void fill_space(const BlkConfig *config, struct virtio_blk_config *space)
     /* Of a chain that fills the queue, two descriptors are the header's and the status'. */
     uint32_t segments = config->queue_size > 2 ? config->queue_size - 2u : 1;
 
+    /*
+     * A front end reads the space before a driver has chosen its features, and may keep what it
+     * read.  So it is told of the write cache that nearly every driver gets: one that was told of
+     * none would never flush.
+     */
     *space = (struct virtio_blk_config){
         .capacity = blk_disk_size(config->disk) / BLK_SECTOR_SIZE,
         .size_max = BLK_SIZE_MAX,
@@ -108,7 +113,7 @@ static void fill_space(const BlkConfig *config, struct virtio_blk_config *space)
         .blk_size = block,
         .physical_block_exp = (uint8_t)__builtin_ctz(physical / block),
         .min_io_size = (uint16_t)(physical / block),
-        .wce = config->writeback,
+        .wce = config->features == 0 || config->writeback,
         .num_queues = config->num_queues,
     };
     fill_geometry(space, space->capacity);
