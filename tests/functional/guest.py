@@ -91,7 +91,7 @@ class Guest:
         self._socket = None
         self._received = b""
 
-    def boot(self, timeout=60):
+    def boot(self, timeout=120):
         """Waits until the guest takes commands."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(self._commands_path)
@@ -100,10 +100,11 @@ class Guest:
             raise GuestError(f"the guest begins with '{output}{word}'")
 
     def _answer(self, timeout):
-        """What is printed up to the next line "@@ WORD", and the word."""
+        """What is printed up to the next line "@@ WORD", and the word.  A newline before that line
+        is not the command's."""
         deadline = time.monotonic() + timeout
         while True:
-            match = re.search(rb"(?:^|\n)@@ (\w+)\r?\n", self._received)
+            match = re.search(rb"\r?\n@@ (\w+)\r?\n", self._received)
             if match:
                 output = self._received[:match.start()].decode(errors="replace")
                 self._received = self._received[match.end():]

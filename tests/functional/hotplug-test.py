@@ -144,7 +144,10 @@ def test(options, tap, directory, exits):
     done("the guest boots")
     if disk_blocks(guest) != BLOCKS or guest.run("cat /sys/block/vda/serial") != SERIAL:
         raise GuestError("the disk has another size or serial number")
-    done("it finds the disk, its size and its serial number")
+    cache = guest.run("cat /sys/block/vda/queue/write_cache").strip()
+    if cache != "write back":
+        raise GuestError(f"the guest takes the disk's cache for '{cache}' and would never flush")
+    done("it finds the disk, its size, its serial number and its write cache")
 
     load = Load(guest)
     load.progress("writes", 100)

@@ -103,8 +103,7 @@ static void test_pieces(gconstpointer data)
 
 static void test_identity(gconstpointer data G_GNUC_UNUSED)
 {
-    DaemonOptions options = {.daemon_arguments =
-                                 daemon_kind() == BLK_DAEMON_OURS ? "--serial hotslot-test" : NULL};
+    DaemonOptions options = {.daemon_arguments = "--serial hotslot-test"};
     DaemonRig *daemon = daemon_rig_start(&options);
     uint64_t buffer;
     char serial[VIRTIO_BLK_ID_BYTES + 1] = "";

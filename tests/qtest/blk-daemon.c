@@ -126,8 +126,13 @@ pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error)
 
     while (pid && !listens(options->socket)) {
         if (waitpid(pid, NULL, WNOHANG) == pid) {
-            g_set_error(error, G_SPAWN_ERROR, G_SPAWN_ERROR_FAILED, "%s ended at once",
-                        names[options->kind]);
+            g_autofree char *log = NULL;
+
+            if (options->log) {
+                g_file_get_contents(options->log, &log, NULL, NULL);
+            }
+            g_set_error(error, G_SPAWN_ERROR, G_SPAWN_ERROR_FAILED, "%s ended at once: %s",
+                        names[options->kind], log ? log : "its standard error says why");
             return 0;
         }
         if (g_get_monotonic_time() > deadline) {

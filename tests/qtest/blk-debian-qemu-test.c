@@ -30,10 +30,11 @@ static DaemonRig *start(const char *binary, DaemonOptions *options, const BlkOpt
     return daemon;
 }
 
-/* All that the machine takes, or what surely fits beside its other regions. */
-static guint limit(void)
+/* How many DIMMs fit beside the regions of the boot memory, at the least: Debian's daemon has 32
+ * slots for all, and QEMU itself knows no more than 256 regions. */
+static guint least(void)
 {
-    return daemon_kind() == BLK_DAEMON_DEBIAN ? DAEMON_SLOTS - 8 : MACHINE_SLOTS;
+    return (daemon_kind() == BLK_DAEMON_DEBIAN ? DAEMON_SLOTS : MACHINE_SLOTS) - 6;
 }
 
 static uint64_t buffer(uint64_t dimm, guint disk)
@@ -41,17 +42,23 @@ static uint64_t buffer(uint64_t dimm, guint disk)
     return dimm + BUFFER + disk * BLK_LOAD_BLOCK;
 }
 
-/* Plugs DIMM @number and lends a block of it to each load, which goes on meanwhile. */
-static void plug(DaemonRig *daemon, BlkLoad **loads, guint number)
+/* Plugs DIMM @number and lends a block of it to each load, which goes on meanwhile.  FALSE if the
+ * machine has no room for it. */
+static gboolean plug(DaemonRig *daemon, BlkLoad **loads, guint number)
 {
+    g_autoptr(GError) error = NULL;
     uint64_t address;
 
-    rig_plug(daemon->rig, number);
+    if (!rig_plug_at(daemon->rig, number, 0, &error)) {
+        g_test_message("DIMM %u: %s", number, error->message);
+        return FALSE;
+    }
     address = rig_dimm_address(daemon->rig, number);
     for (guint disk = 0; disk < daemon->disks->len; disk++) {
         blk_load_lend(loads[disk], buffer(address, disk));
         blk_load_run(loads[disk], 2);
     }
+    return TRUE;
 }
 
 static void unplug(DaemonRig *daemon, BlkLoad **loads, guint number, uint64_t address)
@@ -65,10 +72,11 @@ static void unplug(DaemonRig *daemon, BlkLoad **loads, guint number, uint64_t ad
     }
 }
 
-/* To the last slot under load, every third DIMM away, others in their place. */
+/* To the last slot, or with two disks to a number that takes less time, under load; every third
+ * DIMM away, others in their place. */
 static void test_dimms(gconstpointer data)
 {
-    guint disks = GPOINTER_TO_UINT(data), count = limit();
+    guint disks = GPOINTER_TO_UINT(data), most = disks == 1 ? G_MAXUINT : 64, count = 0;
     g_autofree char *binary = debian_qemu();
     DaemonOptions options = {.disks = disks};
     BlkOptions blk = {.event_index = TRUE, .indirect = TRUE};
@@ -83,9 +91,10 @@ static void test_dimms(gconstpointer data)
     for (guint disk = 0; disk < disks; disk++) {
         loads[disk] = blk_load_new(daemon, disk, 0, LOADED);
     }
-    for (guint i = 0; i < count; i++) {
-        plug(daemon, loads, i);
+    while (count < most && plug(daemon, loads, count)) {
+        count++;
     }
+    g_assert_cmpuint(count, >=, MIN(least(), most));
     g_assert_cmpuint(rig_dimms(daemon->rig), ==, count);
     addresses = rig_dimm_addresses(daemon->rig, 0, count);
     for (guint i = 0; i < count; i += 3) {
@@ -93,7 +102,7 @@ static void test_dimms(gconstpointer data)
     }
     g_assert_cmpuint(rig_dimms(daemon->rig), ==, count - (count + 2) / 3);
     for (guint i = 0; i < count; i += 3) {
-        plug(daemon, loads, MACHINE_SLOTS + i);
+        g_assert_true(plug(daemon, loads, MACHINE_SLOTS + i));
     }
     g_assert_cmpuint(rig_dimms(daemon->rig), ==, count);
     for (guint disk = 0; disk < disks; disk++) {

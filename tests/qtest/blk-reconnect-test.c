@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECTOR 512
@@ -75,9 +76,10 @@ static guint collect(Run *run, guint milliseconds)
 
 static gint64 log_size(Run *run)
 {
-    g_autofree char *log = daemon_disk_log(daemon_disk(run->daemon, 0));
+    struct stat status;
 
-    return (gint64)strlen(log);
+    g_assert_cmpint(stat(daemon_disk(run->daemon, 0)->options.log, &status), ==, 0);
+    return status.st_size;
 }
 
 /* Ends the backend and starts it again; what is in the used rings by then has finished. */
@@ -93,18 +95,22 @@ static guint end_backend(Run *run)
     return out;
 }
 
-/* A batch for each queue, as a stopped backend finds it when it goes on; ended @delay microseconds
- * later. */
-static guint write_and_end(Run *run, guint queues, gulong delay)
+/* A batch for each queue, as a stopped backend finds it when it goes on; ended as soon as it has
+ * begun @begun of them. */
+static guint write_and_end(Run *run, guint queues, guint begun)
 {
     pid_t pid = daemon_disk(run->daemon, 0)->pid;
+    gint64 end = log_size(run) + begun * (gint64)strlen("write 1 512\n");
+    gint64 deadline = g_get_monotonic_time() + PATIENCE * 1000LL;
 
     kill(pid, SIGSTOP);
     for (guint i = 0; i < queues * run->depth; i++) {
         submit(run, i % queues);
     }
     kill(pid, SIGCONT);
-    g_usleep(delay);
+    while (log_size(run) < end) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+    }
     return end_backend(run);
 }
 
@@ -177,7 +183,7 @@ static const ReconnectCase cases[] = {
 
 static void test_ended(gconstpointer data)
 {
-    static const gulong delays[] = {0, 100, 1000, 300};
+    static const guint begun[] = {0, 1, 5, 12};
     const ReconnectCase *one = data;
     g_autofree char *binary = g_find_program_in_path("qemu-system-x86_64");
     DaemonOptions options = {.queues = one->queues,
@@ -199,8 +205,8 @@ static void test_ended(gconstpointer data)
         rig_plug(run.daemon->rig, i);
         run.dimms[i] = rig_dimm_address(run.daemon->rig, i);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(delays); i++) {
-        out += write_and_end(&run, one->queues, delays[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(begun); i++) {
+        out += write_and_end(&run, one->queues, begun[i]);
         if (i == 1) { /* once more before or while it does again what was out */
             g_usleep(1000000);
             out += end_backend(&run);

@@ -13,6 +13,7 @@
 #define REQUESTS 1500
 #define PATIENCE 30000 /* milliseconds for a request */
 #define DISKS 2
+#define ANY_TYPE G_MAXUINT32
 
 static const BlkDaemonKind kinds[DISKS] = {BLK_DAEMON_DEBIAN, BLK_DAEMON_OURS};
 
@@ -45,12 +46,56 @@ static guint submit(DaemonRig *daemon, guint disk, const BlkRandom *request, uin
                                   pieces, request->pieces);
 }
 
+/*
+ * Where the daemons answer differently, and why; all other requests get the same status from both.
+ */
+static const struct {
+    const char *name; /* of the kind of request, see blk-random.c */
+    uint32_t type;    /* of the request, or ANY_TYPE */
+    gboolean writable_only;
+    int status[DISKS];
+} deviations[] = {
+    /* The old barrier bit is part of the type in virtio 1.2 (5.2.6 knows no such type: UNSUPP);
+     * Debian's daemon masks it and reads. */
+    {"unknown type", 0x80000000u, FALSE, {VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP}},
+    /* 5.2.6.2 does not say which status a request gets that breaks max_discard_seg. */
+    {"too many ranges", ANY_TYPE, TRUE, {VIRTIO_BLK_S_UNSUPP, VIRTIO_BLK_S_IOERR}},
+};
+
+static void check_status(const BlkRandom *request, gboolean read_only, const int *status)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(deviations); i++) {
+        if (!strcmp(request->name, deviations[i].name) &&
+            (deviations[i].type == ANY_TYPE || deviations[i].type == request->type) &&
+            !(deviations[i].writable_only && read_only)) {
+            g_assert_cmpint(status[0], ==, deviations[i].status[0]);
+            g_assert_cmpint(status[1], ==, deviations[i].status[1]);
+            return;
+        }
+    }
+    g_assert_cmpint(status[0], ==, status[1]);
+}
+
+/* 5.2.6: "a NUL-padded ASCII string up to 20 bytes long".  Debian's daemon ends it with one NUL and
+ * leaves the bytes behind as they were. */
+static void check_identity(uint8_t bytes[DISKS][BLK_RANDOM_DATA])
+{
+    static const char wanted[VIRTIO_BLK_ID_BYTES] = "vhost_user_blk";
+
+    g_assert_cmpmem(bytes[0], strlen(wanted) + 1, wanted, strlen(wanted) + 1);
+    g_assert_cmpmem(bytes[1], sizeof(wanted), wanted, sizeof(wanted));
+}
+
 static void compare_data(DaemonRig *daemon, const BlkRandom *request, const uint64_t *buffers)
 {
     static uint8_t bytes[DISKS][BLK_RANDOM_DATA];
 
     for (guint i = 0; i < DISKS; i++) {
         qtest_memread(daemon->rig->qtest, buffers[i], bytes[i], request->total);
+    }
+    if (request->type == VIRTIO_BLK_T_GET_ID) {
+        check_identity(bytes);
+        return;
     }
     if (memcmp(bytes[0], bytes[1], request->total)) {
         g_autofree char *text = blk_random_describe(request);
@@ -77,8 +122,11 @@ static void compare_images(DaemonRig *daemon, const char *after)
 
 static void test_random(gconstpointer data)
 {
-    DaemonOptions options = {
-        .kinds = kinds, .disks = DISKS, .read_only = GPOINTER_TO_INT(data), .log = TRUE};
+    DaemonOptions options = {.kinds = kinds,
+                             .disks = DISKS,
+                             .read_only = GPOINTER_TO_INT(data),
+                             .log = TRUE,
+                             .daemon_arguments = "--serial vhost_user_blk"};
     BlkOptions blk = {.indirect = TRUE};
     g_autofree BlkRandom *request = g_new0(BlkRandom, 1);
     DaemonRig *daemon = daemon_rig_start(&options);
@@ -103,8 +151,10 @@ static void test_random(gconstpointer data)
             status[i] = blk_disk_finish(rig_disk(daemon->rig, i), tags[i], PATIENCE);
             g_test_message("%s: %s: status %d", blk_daemon_name(kinds[i]), text, status[i]);
         }
-        g_assert_cmpint(status[0], ==, status[1]);
-        if (status[0] == VIRTIO_BLK_S_OK) { /* else what the driver lent may hold anything */
+        check_status(request, options.read_only, status);
+        /* Otherwise what the driver lent may hold anything. */
+        if (status[0] == VIRTIO_BLK_S_OK &&
+            (request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_GET_ID)) {
             compare_data(daemon, request, buffers);
         }
         if (n % 64 == 0) {

@@ -116,14 +116,15 @@ DaemonDisk *daemon_disk_new(BlkDaemonKind kind, const DaemonOptions *options)
 
     disk->image = numbered_path(number, "img");
     disk->socket = numbered_path(number, "sock");
-    disk->options = (BlkDaemonOptions){.kind = kind,
-                                       .image = disk->image,
-                                       .socket = disk->socket,
-                                       .log = o->log ? numbered_path(number, "log") : NULL,
-                                       .queues = o->queues,
-                                       .slots = o->slots,
-                                       .read_only = o->read_only,
-                                       .arguments = daemon_arguments(o)};
+    disk->options =
+        (BlkDaemonOptions){.kind = kind,
+                           .image = disk->image,
+                           .socket = disk->socket,
+                           .log = o->log ? numbered_path(number, "log") : NULL,
+                           .queues = o->queues,
+                           .slots = o->slots,
+                           .read_only = o->read_only,
+                           .arguments = kind == BLK_DAEMON_OURS ? daemon_arguments(o) : NULL};
     number++;
     disk->expected = g_malloc(DAEMON_IMAGE);
     randomize(disk->expected, DAEMON_IMAGE);

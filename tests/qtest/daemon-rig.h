@@ -30,7 +30,7 @@ typedef struct DaemonOptions {
     guint memory_slots;               /* of the machine, 0: 64 */
     gboolean read_only;               /* the daemons export read-only disks */
     gboolean log;                     /* each daemon's standard error goes to a file: options.log */
-    const char *daemon_arguments;     /* further ones for each daemon, or NULL */
+    const char *daemon_arguments;     /* further ones for each daemon of ours, or NULL */
     const char *arguments;            /* further ones for the machine, or NULL */
     const char *chardev;              /* further options of each chardev such as ",reconnect=1" */
     const char *binary;               /* the machine's program, NULL: QTEST_QEMU_BINARY */
