@@ -4,9 +4,14 @@
  * rings; when its file was cut; and in post-copy.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "map-fixture.h"
@@ -288,6 +293,92 @@ static void test_fault_of_unmapped(MapFixture *fixture, gconstpointer unused)
     g_assert_false(map_woken(fixture));
 }
 
+/*
+ * Post-copy.
+ */
+
+/* -1 if the kernel gives us none. */
+static int open_userfaultfd(void)
+{
+    struct uffdio_api api = {.api = UFFD_API};
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0) {
+        g_assert_cmpint(ioctl(fd, UFFDIO_API, &api), ==, 0);
+    }
+    return fd;
+}
+
+static gpointer read_first_byte(gpointer page)
+{
+    return GUINT_TO_POINTER(*(volatile guint8 *)page);
+}
+
+/* A thread that reads the missing page waits until we, as the front-end, have put it there. */
+static void check_missing(int userfaultfd, guint64 page, guint8 byte)
+{
+    struct pollfd poll_fd = {.fd = userfaultfd, .events = POLLIN};
+    GThread *thread = g_thread_new("fault", read_first_byte, GSIZE_TO_POINTER(page));
+    guint8 contents[MAP_PAGE] = {byte};
+    struct uffdio_copy copy = {.dst = page, .src = (gsize)contents, .len = MAP_PAGE};
+    struct uffd_msg message;
+
+    g_assert_cmpint(poll(&poll_fd, 1, 10000), ==, 1);
+    g_assert_cmpint(read(userfaultfd, &message, sizeof(message)), ==, sizeof(message));
+    g_assert_cmpint(message.event, ==, UFFD_EVENT_PAGEFAULT);
+    g_assert_cmphex(message.arg.pagefault.address & ~(guint64)(MAP_PAGE - 1), ==, page);
+    g_assert_cmpint(ioctl(userfaultfd, UFFDIO_COPY, &copy), ==, 0);
+    g_assert_cmpuint(GPOINTER_TO_UINT(g_thread_join(thread)), ==, byte);
+}
+
+static void test_postcopy(MapFixture *fixture, gconstpointer unused)
+{
+    const VhostUserMemoryRegion before = map_region(0x1000, 2 * MAP_PAGE, 0);
+    const VhostUserMemoryRegion added = map_region(0x5000, 2 * MAP_PAGE, 2 * MAP_PAGE);
+    VhostUserMemoryRegion both[2] = {before, added};
+    int empty = map_file_new(4), userfaultfd = open_userfaultfd();
+    const char *reason = NULL;
+    uint32_t token;
+
+    (void)unused;
+    if (userfaultfd < 0) {
+        g_test_skip("the kernel gives us no userfaultfd");
+        close(empty);
+        return;
+    }
+    g_assert_cmpint(vhost_user_map_add(fixture->map, &before, empty, &reason), ==, 0);
+    g_assert_cmpint(vhost_user_map_set_userfaultfd(fixture->map, userfaultfd), ==, 0);
+    g_assert_cmpint(vhost_user_map_add(fixture->map, &added, empty, &reason), ==, 0);
+    check_missing(userfaultfd, vhost_user_map_base(fixture->map, 0x5000), 42);
+
+    /* The whole table: what is kept is registered as well, and only once. */
+    g_assert_cmpint(
+        vhost_user_map_replace(fixture->map, both, (const int[]){empty, empty}, 2, &reason), ==, 0);
+    check_missing(userfaultfd, vhost_user_map_base(fixture->map, 0x1000), 43);
+
+    /* At the end also what a request in flight keeps: nobody would fill its pages any more. */
+    g_assert_nonnull(hold(fixture, 0x5000, &token));
+    both[0].user_address = vhost_user_map_base(fixture->map, 0x1000);
+    both[1].user_address = vhost_user_map_base(fixture->map, 0x5000);
+    map_remove(fixture, added);
+    g_assert_cmpint(vhost_user_map_set_userfaultfd(fixture->map, -1), ==, 0);
+    for (guint i = 0; i < 2; i++) {
+        g_assert_cmpuint(*(guint8 *)GSIZE_TO_POINTER(both[i].user_address + MAP_PAGE), ==, 0);
+    }
+    vhost_user_reader_release(fixture->reader, token);
+    g_assert_cmpint(vhost_user_map_add(fixture->map, &added, empty, &reason), ==, 0);
+    g_assert_cmpuint(*map_look_up(fixture, 0x5000, 1, &(guint64){0}), ==, 42);
+
+    /* A userfaultfd that is none refuses the region. */
+    map_remove(fixture, added);
+    g_assert_cmpint(vhost_user_map_set_userfaultfd(fixture->map, fixture->wake_fd), ==, 0);
+    g_assert_cmpint(vhost_user_map_add(fixture->map, &added, empty, &reason), ==, -ENOTTY);
+    g_assert_cmpstr(reason, ==, "the region cannot be registered at the userfaultfd");
+    g_assert_cmpuint(map_count_mappings(empty, NULL), ==, 1);
+    close(userfaultfd);
+    close(empty);
+}
+
 #define TEST(name, slots, function)                                                                \
     g_test_add("/libvhost-user/map-lifetime/" name, MapFixture, GUINT_TO_POINTER(slots),           \
                map_set_up, function, map_tear_down)
@@ -303,5 +394,6 @@ int main(int argc, char **argv)
     TEST("pin", 0, test_pin);
     TEST("fault", 0, test_fault);
     TEST("fault-of-unmapped", 0, test_fault_of_unmapped);
+    TEST("postcopy", 0, test_postcopy);
     return g_test_run();
 }
