@@ -56,7 +56,9 @@ void vhost_user_device_channel_check(VhostUserDevice *device)
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    vhost_user_device_log(device, VHOST_USER_LOG_WARNING, "the back-end channel is closed: %s",
+    /* A front end that ends closes this socket before or after the other. */
+    vhost_user_device_log(device, length == 0 ? VHOST_USER_LOG_INFO : VHOST_USER_LOG_WARNING,
+                          "the back-end channel is closed: %s",
                           length > 0    ? "the front-end said something there that nobody asked for"
                           : length == 0 ? "the front-end hung up"
                                         : strerror(errno));
