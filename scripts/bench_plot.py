@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A line chart as SVG, both axes logarithmic: the time of device_add over the number of DIMMs."""
+"""Line charts as SVG, both axes logarithmic."""
 import math
 from xml.sax.saxutils import escape
 
@@ -46,57 +46,77 @@ def spread(places, gap=16):
     return moved
 
 
-def curves(results):
-    """(label, colour, dash, points) of each program and number of devices."""
-    found = []
-    for i, vmm in enumerate(results["vmms"]):
-        for j, plug in enumerate(vmm["plug"]):
-            devices = f"{plug['devices']} device{'s' if plug['devices'] > 1 else ''}"
-            points = [(point["dimm"], point["device_add_us"]) for point in plug["points"]]
-            found.append((f"{vmm['label']}, {devices}", COLOURS[i % len(COLOURS)],
-                          DASHES[j % len(DASHES)], points))
-    return found
+def number_label(value):
+    return f"{value:,}"
 
 
-def axes(x, y, dimms, times):
+def axes(x, y, ticks, values, x_name, y_label):
     parts = []
-    for value in times:
+    for value in values:
         parts.append(line(LEFT, y(value), RIGHT, y(value), "#ddd"))
-        parts.append(text(LEFT - 8, y(value) + 4, label_of_time(value), "end"))
-    for value in dimms:
+        parts.append(text(LEFT - 8, y(value) + 4, y_label(value), "end"))
+    for value in ticks:
         parts.append(line(x(value), BOTTOM, x(value), BOTTOM + 5, "#666"))
         parts.append(text(x(value), BOTTOM + 20, f"{value:,}", "middle"))
     parts.append(line(LEFT, BOTTOM, RIGHT, BOTTOM, "#666"))
     parts.append(line(LEFT, TOP, LEFT, BOTTOM, "#666"))
-    parts.append(text((LEFT + RIGHT) / 2, BOTTOM + 44, "DIMMs plugged (logarithmic)", "middle"))
+    parts.append(text((LEFT + RIGHT) / 2, BOTTOM + 44, x_name, "middle"))
     return parts
 
 
-def device_add(results):
-    found = curves(results)
-    all_dimms = [dimm for curve in found for dimm, _ in curve[3]]
-    all_times = [time for curve in found for _, time in curve[3]]
-    times = decades(min(all_times), max(all_times))
-    x = scale(min(all_dimms), max(all_dimms), LEFT, RIGHT)
-    y = scale(times[0], times[-1], BOTTOM, TOP)
-    ticks = [2 ** e for e in range(17) if min(all_dimms) <= 2 ** e <= max(all_dimms)]
+def chart(title, curves, ticks, x_name, y_label):
+    """@curves: (label, colour, dash, points) each; both axes logarithmic."""
+    all_x = [x for curve in curves for x, _ in curve[3]]
+    all_y = [y for curve in curves for _, y in curve[3]]
+    values = decades(min(all_y), max(all_y))
+    x = scale(min(all_x), max(all_x), LEFT, RIGHT)
+    y = scale(values[0], values[-1], BOTTOM, TOP)
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
              f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif">',
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-             text(LEFT, 26, "Time of one device_add (median of 8, logarithmic)", size=16,
-                  colour="#111")]
-    parts += axes(x, y, ticks, times)
-    heights = spread([y(curve[3][-1][1]) for curve in found])
-    for (label, colour, dash, points), height in zip(found, heights):
-        path = " ".join(f"{x(dimm):.1f},{y(time):.1f}" for dimm, time in points)
+             text(LEFT, 26, title, size=16, colour="#111")]
+    parts += axes(x, y, ticks, values, x_name, y_label)
+    heights = spread([y(curve[3][-1][1]) for curve in curves])
+    for (label, colour, dash, points), height in zip(curves, heights):
+        path = " ".join(f"{x(place):.1f},{y(value):.1f}" for place, value in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"'
                      + (f' stroke-dasharray="{dash}"' if dash else "") + "/>")
         end_x, end_y = x(points[-1][0]), y(points[-1][1])
-        parts += [f'<circle cx="{x(dimm):.1f}" cy="{y(time):.1f}" r="3" fill="{colour}"/>'
-                  for dimm, time in points]
+        parts += [f'<circle cx="{x(place):.1f}" cy="{y(value):.1f}" r="3" fill="{colour}"/>'
+                  for place, value in points]
         if abs(height - end_y) > 1:
             parts.append(line(end_x + 4, end_y, end_x + 12, height - 4, colour))
         parts.append(text(end_x + 14, height, label, colour=colour))
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
+
+
+def device_add(results):
+    curves = []
+    for i, vmm in enumerate(results["vmms"]):
+        for j, plug in enumerate(vmm["plug"]):
+            devices = f"{plug['devices']} device{'s' if plug['devices'] > 1 else ''}"
+            points = [(point["dimm"], point["device_add_us"]) for point in plug["points"]]
+            curves.append((f"{vmm['label']}, {devices}", COLOURS[i % len(COLOURS)],
+                           DASHES[j % len(DASHES)], points))
+    dimms = [dimm for curve in curves for dimm, _ in curve[3]]
+    ticks = [2 ** e for e in range(17) if min(dimms) <= 2 ** e <= max(dimms)]
+    return chart("Time of one device_add (median of 8, logarithmic)", curves, ticks,
+                 "DIMMs plugged (logarithmic)", label_of_time)
+
+
+def disk(results):
+    """Requests a second of 4 KiB random reads over the requests under way."""
+    cases = [case for case in results["disk"]["cases"] if case["name"].endswith("random read")]
+    queues = sorted({case["queues"] for case in cases})
+    curves = []
+    for i, backend in enumerate(results["disk"]["backends"]):
+        for j, count in enumerate(queues):
+            points = [(case["depth"], case["backends"][backend["name"]]["requests_per_second"])
+                      for case in cases if case["queues"] == count]
+            curves.append((f"{backend['name']}, {count} queue{'s' if count > 1 else ''}",
+                           COLOURS[i % len(COLOURS)], DASHES[j % len(DASHES)], points))
+    return chart("4 KiB random reads a second (median, logarithmic)", curves,
+                 sorted({case["depth"] for case in cases}),
+                 "requests under way in each queue (logarithmic)", number_label)

@@ -122,17 +122,19 @@ def goals(results):
               ("memory of its own a DIMM", 4,
                max(plug["private_kib_per_dimm"] for plug in plugs.values()), "KiB"),
               ("diff of 4,096 against 4,097 regions", 20, results["shadow"]["diff_us"], "us")]
-    return [{"name": name, "limit": limit, "value": value, "unit": unit, "met": value <= limit}
-            for name, limit, value, unit in list_]
+    return [{"name": name, "limit": limit, "value": value, "unit": unit, "least": False,
+             "met": value <= limit} for name, limit, value, unit in list_]
 
 
-def goal_table(results):
-    table = [["goal", "at most", "measured", ""]]
-    for goal in results["goals"]:
+def goal_table(list_):
+    table = [["goal", "limit", "measured", ""]]
+    for goal in list_:
         unit = f" {goal['unit']}" if goal["unit"] else ""
-        table.append([goal["name"], f"{goal['limit']}{unit}", number_text(goal["value"]) + unit,
+        table.append([goal["name"],
+                      f"at {'least' if goal['least'] else 'most'} {goal['limit']}{unit}",
+                      number_text(goal["value"]) + unit,
                       "met" if goal["met"] else
-                      f"missed by {100 * (goal['value'] / goal['limit'] - 1):.0f} %"])
+                      f"missed by {100 * abs(goal['value'] / goal['limit'] - 1):.0f} %"])
     return table
 
 
@@ -162,11 +164,10 @@ def aligned(table):
 
 
 def text(results):
-    parts = [machine_line(results)]
-    parts += [aligned(with_ratios(results, *section)) for section in sections(results)]
+    parts = [aligned(with_ratios(results, *section)) for section in sections(results)]
     parts.append(aligned(floor_table(results)))
     if not results["short"]:
-        parts.append(aligned(goal_table(results)))
+        parts.append(aligned(goal_table(results["goals"])))
     return "\n\n".join(parts)
 
 
@@ -184,16 +185,21 @@ def in_tree(path):
     return path.removeprefix(top)
 
 
+def document_head(results):
+    parts = [".. Written by scripts/bench --document; do not edit.",
+             f"Machine: {machine_line(results)}. Command: ``{results['command']}``."]
+    if results["machine"]["load"] > QUIET:
+        parts.append("**These figures are preliminary:** the machine was busy with other things.")
+    return parts
+
+
 def document(results):
     runs = ", ".join(str(plug["runs"]) for vmm in results["vmms"] for plug in vmm["plug"])
     programs = "; ".join(f"{vmm['label']} is ``{in_tree(vmm['path'])}``, {vmm['version']}"
                          for vmm in results["vmms"])
-    parts = [".. Written by scripts/bench --document; do not edit.",
-             f"Machine: {machine_line(results)}. Command: ``{results['command']}``.",
-             f"Programs: {programs}. Runs, by program and number of devices: {runs}."]
-    if results["machine"]["load"] > QUIET:
-        parts.append("**These figures are preliminary:** the machine was busy with other things.")
-    parts += [list_table(goal_table(results)),
+    parts = document_head(results)
+    parts += [f"Programs: {programs}. Runs, by program and number of devices: {runs}.",
+              list_table(goal_table(results["goals"])),
               list_table(floor_table(results), head=False),
               ".. image:: performance.svg\n"
               "   :alt: time of device_add over the number of DIMMs"]

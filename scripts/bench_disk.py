@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures disk backends side by side: ours and Debian's qemu-storage-daemon, over one image."""
+import os
+import shutil
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+DAEMON = "qemu-storage-daemon"
+IMAGE_SIZE = 256 << 20
+STAMP = 4096  # each 4 KiB of the image begin with their number: tests/bench/bench-blk --stamps
+DEPTHS = (1, 32, 128)
+QUEUES = (1, 4)
+PATTERNS = (("4 KiB random read", "randread", 4096), ("4 KiB random write", "randwrite", 4096),
+            ("128 KiB sequential read", "read", 131072))
+REGIONS = (1, 64, 1024, 4096)
+DAEMON_REGIONS = (1, 32)
+ROUNDS, SECONDS = 5, 0.6
+SHORT_ROUNDS, SHORT_SECONDS = 1, 0.2
+# What one backend has on another is taken from the runs that were made one after the other.
+TUNED = ("daemon, tuned", "aio=io_uring,cache.direct=on")
+DEFAULT = ("daemon", "aio=threads")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Backend:
+    """A process that serves the image, one connection after another."""
+
+    def __init__(self, name, command, socket):
+        self.name, self.command, self.socket = name, command, socket
+        self.errors = tempfile.TemporaryFile(mode="w+")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=self.errors)
+        deadline = time.monotonic() + 10
+        while not os.path.exists(socket):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.end()
+                self.errors.seek(0)
+                raise RuntimeError(f"{' '.join(command)}: {self.errors.read().strip()}")
+            time.sleep(0.01)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def make_image(path):
+    with open(path, "wb") as image:
+        for start in range(0, IMAGE_SIZE, 1 << 20):
+            piece = bytearray(1 << 20)
+            for offset in range(0, len(piece), STAMP):
+                struct.pack_into("<Q", piece, offset, (start + offset) // STAMP)
+            image.write(piece)
+
+
+def daemon_command(image, socket, options):
+    return [DAEMON, "--blockdev",
+            f"driver=file,node-name=disk,filename={image},locking=off,{options}", "--export",
+            "type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,"
+            f"addr.path={socket},num-queues={max(QUEUES)}"]
+
+
+def find_backends(build):
+    """Names and commands, the program of ours first; what is not there is left out."""
+    ours = build / "tools/vhost-user-blk/vhost-user-blk"
+    found = []
+    if ours.exists():
+        found.append(("ours", lambda image, socket: [
+            str(ours), f"--socket-path={socket}", f"--blk-file={image}",
+            f"--num-queues={max(QUEUES)}"]))
+    if shutil.which(DAEMON):
+        for name, options in (TUNED, DEFAULT):
+            found.append((name, lambda image, socket, options=options:
+                          daemon_command(image, socket, options)))
+    return found
+
+
+def daemon_version():
+    done = subprocess.run([DAEMON, "--version"], capture_output=True, text=True, timeout=30)
+    return done.stdout.splitlines()[0] if done.stdout else "unknown"
+
+
+# --- what is measured ---
+
+def run_load(tools, backend, seconds, **options):
+    arguments = ["--socket", backend.socket, "--pid", backend.process.pid, "--seconds", seconds,
+                 "--stamps"]
+    for name, value in options.items():
+        arguments += [f"--{name.replace('_', '-')}", value]
+    return tools.run("blk", *arguments)
+
+
+def medians(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def ratios(ours, others):
+    """Ours to another's, of runs that were made one after the other; medians."""
+    return {key: statistics.median(a[key] / b[key] for a, b in zip(ours, others))
+            for key in ("requests_per_second", "requests_per_cpu_second", "median_us", "p99_us")}
+
+
+def interleaved(rounds, runners):
+    """Each of @runners (a name and a function) once a round; results by name."""
+    results = {name: [] for name, _ in runners}
+    for number in range(rounds):
+        for name, run in runners if number % 2 == 0 else reversed(runners):
+            results[name].append(run())
+    return results
+
+
+def measure_cases(tools, backends, rounds, seconds, cases):
+    measured = []
+    for title, pattern, block_size, queues, depth in cases:
+        runs = interleaved(rounds, [
+            (backend.name, lambda backend=backend: run_load(
+                tools, backend, seconds, pattern=pattern, block_size=block_size, queues=queues,
+                depth=depth)) for backend in backends])
+        first = backends[0].name
+        measured.append({
+            "name": title, "queues": queues, "depth": depth,
+            "backends": {name: medians(list_) for name, list_ in runs.items()},
+            "ratios": {name: ratios(runs[first], list_) for name, list_ in runs.items()
+                       if name != first}})
+    return measured
+
+
+def measure_regions(tools, backend, rounds, seconds, counts):
+    """How much is left of the requests of one region as regions become many."""
+    runs = interleaved(rounds, [(count, lambda count=count: run_load(
+        tools, backend, seconds, pattern="randread", depth=32, regions=count))
+                                for count in counts])
+    return [{"regions": count, **medians(runs[count]), "left": ratios(runs[count], runs[counts[0]])}
+            for count in counts]
+
+
+def measure_slots(tools, backend, rounds, most):
+    runs = [tools.run("slots", backend.socket, most)["points"] for _ in range(rounds)]
+    return [medians(points) for points in zip(*runs)]
+
+
+def all_cases(short):
+    if short:
+        return [PATTERNS[0] + (1, 32), PATTERNS[1] + (4, 32)]
+    return [pattern + (queues, depth) for pattern in PATTERNS for queues in QUEUES
+            for depth in DEPTHS]
+
+
+def measure_backends(tools, backends, short):
+    rounds, seconds = (SHORT_ROUNDS, SHORT_SECONDS) if short else (ROUNDS, SECONDS)
+    disk = {"backends": [{"name": backend.name, "command": " ".join(backend.command)}
+                         for backend in backends],
+            "rounds": rounds, "seconds": seconds, "regions": {}, "slots": {}}
+    say("  requests")
+    disk["cases"] = measure_cases(tools, backends, rounds, seconds, all_cases(short))
+    say("  regions and slots")
+    for backend in backends:
+        counts = REGIONS if backend.name == "ours" else DAEMON_REGIONS
+        disk["regions"][backend.name] = measure_regions(tools, backend, rounds + 2 * (not short),
+                                                        seconds, counts)
+        disk["slots"][backend.name] = measure_slots(tools, backend, rounds, counts[-1])
+    return disk
+
+
+def measure(tools, build, short):
+    """All figures of disks, or None where there is nothing to measure."""
+    found = find_backends(build)
+    if not found or found[0][0] != "ours":
+        say("disk backends: skipped, vhost-user-blk is not built")
+        return None
+    say("disk backends")
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        image = os.path.join(folder, "disk")
+        make_image(image)
+        backends = []
+        try:
+            for name, command in found:
+                socket = os.path.join(folder, name.replace(", ", "-"))
+                backends.append(Backend(name, command(image, socket), socket))
+            disk = measure_backends(tools, backends, short)
+        finally:
+            for backend in backends:
+                backend.end()
+    disk["daemon"] = daemon_version() if len(found) > 1 else None
+    disk["lookup"] = tools.run("map-lookup")
+    return disk
