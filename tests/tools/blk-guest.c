@@ -2,7 +2,7 @@
 /* A guest with a disk, made of the driver's side of libvhost-user. */
 #include "tools/blk-guest.h"
 
-#include "qtest/vmm.h"
+#include "tools/blk-program.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,8 +28,8 @@
 void blk_guest_check(BlkGuest *guest, int result, const char *what)
 {
     if (result < 0) {
-        vmm_fail("%s: %s (%s)", what, vhost_user_front_end_error(guest->front),
-                 g_strerror(-result));
+        blk_program_fail("%s: %s (%s)", what, vhost_user_front_end_error(guest->front),
+                         g_strerror(-result));
     }
 }
 
@@ -67,7 +67,7 @@ static void start_queue(BlkGuest *guest, guint index, guint64 *place)
     *place = vhost_user_driver_place(&parameters, *place);
     guest->queues[index] = vhost_user_driver_queue_new(&parameters);
     if (!guest->queues[index]) {
-        vmm_fail("queue %u: %s", index, g_strerror(errno));
+        blk_program_fail("queue %u: %s", index, g_strerror(errno));
     }
     vhost_user_driver_queue_setup(guest->queues[index], &setup);
     blk_guest_check(guest, vhost_user_front_end_start_ring(guest->front, &setup), "ring");
@@ -103,7 +103,7 @@ BlkGuest *blk_guest_connect(const char *path, const BlkGuestOptions *options)
     VhostUserFrontEnd *front = vhost_user_front_end_connect(path, MILLISECONDS);
 
     if (!front) {
-        vmm_fail("%s: %s", path, g_strerror(errno));
+        blk_program_fail("%s: %s", path, g_strerror(errno));
     }
     return guest_new(front, options);
 }
@@ -113,7 +113,7 @@ BlkGuest *blk_guest_new(int socket, const BlkGuestOptions *options)
     VhostUserFrontEnd *front = vhost_user_front_end_new(socket, MILLISECONDS);
 
     if (!front) {
-        vmm_fail("descriptor %d: %s", socket, g_strerror(errno));
+        blk_program_fail("descriptor %d: %s", socket, g_strerror(errno));
     }
     return guest_new(front, options);
 }
@@ -178,7 +178,8 @@ int blk_guest_collect(BlkGuest *guest, guint queue, int milliseconds)
     }
     int count = vhost_user_driver_queue_collect(guest->queues[queue], &used, 1);
     if (count != 1) {
-        vmm_fail("queue %u: %s", queue, vhost_user_driver_queue_error(guest->queues[queue]));
+        blk_program_fail("queue %u: %s", queue,
+                         vhost_user_driver_queue_error(guest->queues[queue]));
     }
     return (int)GPOINTER_TO_UINT(used.cookie);
 }
@@ -196,7 +197,7 @@ guint8 blk_guest_do(BlkGuest *guest, guint queue, guint32 type, guint64 sector, 
     }
     blk_guest_submit(guest, queue, 0, type, sector, size);
     if (blk_guest_collect(guest, queue, MILLISECONDS) != 0) {
-        vmm_fail("request of type %u is not answered", type);
+        blk_program_fail("request of type %u is not answered", type);
     }
     if (size) {
         memcpy(data, blk_guest_data(guest, queue, 0), size);

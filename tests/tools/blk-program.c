@@ -13,6 +13,30 @@
 #define MILLISECONDS 20000 /* for what takes some milliseconds */
 #define SECTOR 512
 
+static GPtrArray *running; /* of BlkProgram */
+
+void blk_program_fail(const char *format, ...)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_string_vprintf(text, format, arguments);
+    va_end(arguments);
+    for (guint i = 0; running && i < running->len; i++) {
+        BlkProgram *program = running->pdata[i];
+        g_autofree char *output = child_read(program->output);
+        int status = 0;
+
+        g_string_append_printf(text, "\n# vhost-user-blk, process %d", program->pid);
+        if (child_wait(program->pid, program->pidfd, 0, &status)) {
+            g_string_append_printf(text, ", ended with wait status 0x%x", status);
+        }
+        g_string_append_printf(text, ":\n%s", output);
+    }
+    vmm_fail("%s", text->str);
+}
+
 const char *blk_program_path(void)
 {
     const char *path = g_getenv("QTEST_VHOST_USER_BLK");
@@ -45,6 +69,8 @@ BlkProgram *blk_program_start(const ChildOptions *options, const char *format, .
     if (program->pid < 0) {
         vmm_fail("%s", error->message);
     }
+    running = running ? running : g_ptr_array_new();
+    g_ptr_array_add(running, program);
     return program;
 }
 
@@ -70,8 +96,7 @@ void blk_program_expect(BlkProgram *program, const char *text)
 
     while (!blk_program_count(program, text)) {
         if (g_get_monotonic_time() > deadline) {
-            g_autofree char *output = blk_program_output(program);
-            vmm_fail("the back-end does not say '%s' but: %s", text, output);
+            blk_program_fail("the back-end does not say '%s'", text);
         }
         g_usleep(2000);
     }
@@ -84,6 +109,7 @@ void blk_program_signal(BlkProgram *program, int signal)
 
 static void program_free(BlkProgram *program)
 {
+    g_ptr_array_remove(running, program);
     close(program->pidfd);
     close(program->output);
     g_free(program);
@@ -94,9 +120,7 @@ int blk_program_wait(BlkProgram *program)
     int status;
 
     if (!child_wait(program->pid, program->pidfd, MILLISECONDS, &status)) {
-        g_autofree char *output = blk_program_output(program);
-        kill(program->pid, SIGKILL);
-        vmm_fail("the back-end does not end: %s", output);
+        blk_program_fail("the back-end does not end");
     }
     program_free(program);
     return status;

@@ -44,6 +44,9 @@ int blk_program_wait(BlkProgram *program);
 /* Runs it to its end; returns the exit status.  Caller frees what it wrote. */
 int blk_program_run(char **output, char **errors, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* vmm_fail() with what the programs that run have written. */
+G_NORETURN void blk_program_fail(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
 /* A file of @size bytes, all 0 but with its own sector number in each sector's first bytes, in the
  * directory of this test.  Caller frees the path. */
 char *blk_program_image(const char *name, guint64 size);

@@ -82,8 +82,8 @@ static void expect(BlkGuest *guest, guint queue, guint32 type, guint64 sector, v
     guint8 status = blk_guest_do(guest, queue, type, sector, data, size);
 
     if (status != VIRTIO_BLK_S_OK) {
-        vmm_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type, sector,
-                 status);
+        blk_program_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type,
+                         sector, status);
     }
 }
 
@@ -225,9 +225,9 @@ static void test_everything(gconstpointer arguments)
     Rig *rig = rig_new(io_uring, arguments);
 
     drive(rig);
-    g_assert_cmpuint(blk_program_count(rig->program, "warning: "), ==, io_uring ? 0 : 1);
-    if (!io_uring) {
-        g_assert_cmpuint(blk_program_count(rig->program, "io_uring"), ==, 1);
+    if (blk_program_count(rig->program, "warning: ") != (io_uring ? 0 : 1) ||
+        blk_program_count(rig->program, "io_uring") != (io_uring ? 0 : 1)) {
+        blk_program_fail("not the warnings expected");
     }
     rig_end(rig);
 }

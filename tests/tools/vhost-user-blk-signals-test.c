@@ -236,7 +236,7 @@ static void ask_statistics(Rig *rig)
         }
         g_usleep(5000);
     }
-    vmm_fail("no statistics");
+    blk_program_fail("no statistics");
 }
 
 static void test_statistics(void)

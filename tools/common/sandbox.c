@@ -10,6 +10,7 @@
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #define ANY(name)                                                                                  \
     {                                                                                              \
@@ -44,6 +45,8 @@ static const SandboxCall common_calls[] = {
     /* post-copy migration */
     ANY(userfaultfd), ONLY(ioctl, 1, UFFDIO_API), ONLY(ioctl, 1, UFFDIO_REGISTER),
     ONLY(ioctl, 1, UFFDIO_UNREGISTER), ONLY(ioctl, 1, UFFDIO_WAKE), ONLY(ioctl, 1, UFFDIO_ZEROPAGE),
+    /* the first steps of threads that were started right before */
+    ANY(rseq), ANY(set_robust_list), ANY(sched_getaffinity), ONLY(prctl, 0, PR_SET_NAME),
     /* threads among themselves, signals, the end */
     ANY(futex), ANY(membarrier), ANY(sched_yield), ANY(rt_sigreturn), ANY(rt_sigaction),
     ANY(rt_sigprocmask), ANY(sigaltstack), ANY(tgkill), ANY(getpid), ANY(gettid), ANY(getrandom),
