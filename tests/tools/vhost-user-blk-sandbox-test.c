@@ -175,6 +175,32 @@ static void drive_protocol(BlkGuest *guest)
     drive_requests(guest, 0);
 }
 
+/* A region that comes while a post-copy migration listens is registered with userfaultfd. */
+static void drive_post_copy(BlkGuest *guest)
+{
+    VhostUserGuestMemory *more = vhost_user_guest_memory_new(1ull << 41, 1 << 20, 1, 0);
+    VhostUserFrontEndMessage message;
+    uint64_t address = 0, ended = 1;
+
+    blk_guest_check(guest,
+                    vhost_user_front_end_transact(guest->front, VHOST_USER_POSTCOPY_ADVISE, NULL, 0,
+                                                  NULL, 0, &message),
+                    "POSTCOPY_ADVISE");
+    g_assert_cmpuint(message.fd_count, ==, 1);
+    vhost_user_front_end_message_clear(&message);
+    blk_guest_check(guest, vhost_user_front_end_command(guest->front, VHOST_USER_POSTCOPY_LISTEN),
+                    "POSTCOPY_LISTEN");
+    blk_guest_check(guest, vhost_user_front_end_add_region(guest->front, &more->areas[0], &address),
+                    "ADD_MEM_REG");
+    g_assert_cmpuint(address, !=, 0);
+    blk_guest_check(guest, vhost_user_front_end_get(guest->front, VHOST_USER_POSTCOPY_END, &ended),
+                    "POSTCOPY_END");
+    g_assert_cmpuint(ended, ==, 0);
+    blk_guest_check(guest, vhost_user_front_end_remove_region(guest->front, &more->areas[0]),
+                    "REM_MEM_REG");
+    vhost_user_guest_memory_free(more);
+}
+
 static void drive_statistics(Rig *rig)
 {
     guint before = blk_program_count(rig->program, "interrupts-spared: ");
@@ -212,6 +238,7 @@ static void drive(Rig *rig)
             drive_batch(guest, queue);
         }
         drive_memory(guest);
+        drive_post_copy(guest);
         drive_resize(rig, guest);
         drive_statistics(rig);
         drive_protocol(guest);
@@ -264,6 +291,7 @@ static const struct {
     {"execveat", SYS_execveat, {0}},
     {"fork", SYS_fork, {0}},
     {"kill", SYS_kill, {0, 0}},
+    {"tgkill of another", SYS_tgkill, {1, 1, 0}},
     {"ptrace", SYS_ptrace, {0}},
     {"io_uring_setup", SYS_io_uring_setup, {1, 0}},
     {"process_vm_readv", SYS_process_vm_readv, {0}},

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define ANY(name)                                                                                  \
     {                                                                                              \
@@ -29,27 +30,25 @@
 /* clang-format off */
 static const SandboxCall common_calls[] = {
     /* the connection and what comes with it */
-    ANY(accept4), ANY(recvmsg), ANY(sendmsg), ANY(recvfrom), ONLY(sendto, 4, 0), ANY(shutdown),
-    ANY(getsockopt), ANY(read), ANY(readv), ANY(write), ANY(writev), ANY(close), ANY(dup2),
-    ANY(eventfd2), ANY(memfd_create), ANY(ftruncate), ANY(fstat),
+    ANY(accept4), ANY(recvmsg), ANY(sendmsg), ANY(recvfrom), ONLY(sendto, 4, 0),
+    ANY(getsockopt), ANY(read), ANY(write), ANY(writev), ANY(close), ANY(dup2), ANY(eventfd2),
+    ANY(memfd_create), ANY(ftruncate), ANY(fstat),
     ONLY(newfstatat, 3, AT_EMPTY_PATH), /* fstat(2) of newer C libraries */
-    ONLY(fcntl, 1, F_GETFL), ONLY(fcntl, 1, F_SETFL), ONLY(fcntl, 1, F_GETFD),
-    ONLY(fcntl, 1, F_SETFD), ONLY(fcntl, 1, F_DUPFD_CLOEXEC), ONLY(fcntl, 1, F_GET_SEALS),
-    ONLY(fcntl, 1, F_ADD_SEALS),
+    ONLY(fcntl, 1, F_GETFL), ONLY(fcntl, 1, F_SETFL), ONLY(fcntl, 1, F_ADD_SEALS),
     /* waiting */
-    ANY(poll), ANY(ppoll), ANY(epoll_create1), ANY(epoll_ctl), ANY(epoll_wait), ANY(epoll_pwait),
+    ANY(poll), ANY(epoll_create1), ANY(epoll_ctl), ANY(epoll_wait),
     ANY(nanosleep), ANY(clock_nanosleep), ANY(clock_gettime), ANY(restart_syscall),
     /* memory, but never code */
     NOT(mmap, 2, PROT_EXEC), NOT(mprotect, 2, PROT_EXEC), ANY(munmap), ANY(mremap), ANY(madvise),
     ANY(brk),
     /* post-copy migration */
     ANY(userfaultfd), ONLY(ioctl, 1, UFFDIO_API), ONLY(ioctl, 1, UFFDIO_REGISTER),
-    ONLY(ioctl, 1, UFFDIO_UNREGISTER), ONLY(ioctl, 1, UFFDIO_WAKE), ONLY(ioctl, 1, UFFDIO_ZEROPAGE),
+    ONLY(ioctl, 1, UFFDIO_UNREGISTER),
     /* the first steps of threads that were started right before */
     ANY(rseq), ANY(set_robust_list), ANY(sched_getaffinity), ONLY(prctl, 0, PR_SET_NAME),
     /* threads among themselves, signals, the end */
-    ANY(futex), ANY(membarrier), ANY(sched_yield), ANY(rt_sigreturn), ANY(rt_sigaction),
-    ANY(rt_sigprocmask), ANY(sigaltstack), ANY(tgkill), ANY(getpid), ANY(gettid), ANY(getrandom),
+    ANY(futex), ANY(sched_yield), ANY(rt_sigreturn), ANY(rt_sigaction),
+    ANY(rt_sigprocmask), ANY(sigaltstack), ANY(getpid), ANY(gettid), ANY(getrandom),
     ANY(exit), ANY(exit_group),
 };
 /* clang-format on */
@@ -75,6 +74,8 @@ static int allow(scmp_filter_ctx filter, const SandboxCall *calls, gsize count)
 
 gboolean sandbox_enter(const SandboxCall *calls, gsize count, GError **error)
 {
+    /* abort(3) and raise(3): signals to ourselves only */
+    const SandboxCall own = {SCMP_SYS(tgkill), 0, UINT64_MAX, (uint64_t)getpid()};
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int result = filter ? 0 : -ENOMEM;
 
@@ -83,6 +84,9 @@ gboolean sandbox_enter(const SandboxCall *calls, gsize count, GError **error)
     }
     if (!result) {
         result = allow(filter, common_calls, G_N_ELEMENTS(common_calls));
+    }
+    if (!result) {
+        result = allow(filter, &own, 1);
     }
     if (!result) {
         result = allow(filter, calls, count);

@@ -250,11 +250,7 @@ gboolean blk_server_start(BlkServer *server, GError **error)
 gboolean blk_server_enter_sandbox(GError **error)
 {
     static const SandboxCall calls[] = {
-        {SCMP_SYS(pread64), -1, 0, 0},
-        {SCMP_SYS(pwrite64), -1, 0, 0},
         {SCMP_SYS(preadv), -1, 0, 0},
-        {SCMP_SYS(pwritev), -1, 0, 0},
-        {SCMP_SYS(preadv2), -1, 0, 0},
         {SCMP_SYS(pwritev2), -1, 0, 0},
         {SCMP_SYS(fdatasync), -1, 0, 0},
         {SCMP_SYS(fallocate), -1, 0, 0},
@@ -262,7 +258,6 @@ gboolean blk_server_enter_sandbox(GError **error)
         {SCMP_SYS(io_uring_register), -1, 0, 0},
         {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKGETSIZE64},
         {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKDISCARD},
-        {SCMP_SYS(ioctl), 1, UINT64_MAX, BLKZEROOUT},
     };
 
     return sandbox_enter(calls, G_N_ELEMENTS(calls), error);

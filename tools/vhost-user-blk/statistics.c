@@ -84,14 +84,13 @@ void blk_statistics_format(const BlkStatistics *statistics, GString *text)
                                    (guint64)statistics->bytes[i]);
         }
     }
-    g_string_append_printf(
-        text,
-        "errors: %" G_GUINT64_FORMAT "\nmalformed: %" G_GUINT64_FORMAT
-        "\nresubmitted: %" G_GUINT64_FORMAT "\nin-place: %" G_GUINT64_FORMAT
-        "\nkicks: %" G_GUINT64_FORMAT "\nsleeps: %" G_GUINT64_FORMAT "\n",
-        (guint64)statistics->errors, (guint64)statistics->malformed,
-        (guint64)statistics->resubmitted, (guint64)statistics->in_place, (guint64)statistics->kicks,
-        (guint64)statistics->waits);
+    g_string_append_printf(text,
+                           "errors: %" G_GUINT64_FORMAT "\nmalformed: %" G_GUINT64_FORMAT
+                           "\nresubmitted: %" G_GUINT64_FORMAT "\nin-place: %" G_GUINT64_FORMAT
+                           "\nkicks: %" G_GUINT64_FORMAT "\nsleeps: %" G_GUINT64_FORMAT "\n",
+                           (guint64)statistics->errors, (guint64)statistics->malformed,
+                           (guint64)statistics->resubmitted, (guint64)statistics->in_place,
+                           (guint64)statistics->kicks, (guint64)statistics->waits);
     for (unsigned i = 0; i < G_N_ELEMENTS(permilles); i++) {
         g_string_append_printf(text, "latency-%u.%u%%-ns: %" G_GUINT64_FORMAT "\n",
                                permilles[i] / 10, permilles[i] % 10,
