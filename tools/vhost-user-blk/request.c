@@ -142,7 +142,9 @@ static void fill(const BlkRequest *request, const void *bytes, size_t size)
         size_t skip = MIN(size, element->writable[i].iov_len);
         size_t part = MIN(element->writable[i].iov_len - skip, left);
 
-        memset((uint8_t *)element->writable[i].iov_base + skip, 0, part);
+        if (part > 0) {
+            memset((uint8_t *)element->writable[i].iov_base + skip, 0, part);
+        }
         size -= skip;
         left -= part;
     }
