@@ -79,10 +79,17 @@ typedef enum VhostUserDeviceRingState {
     VHOST_USER_RING_STOPPING, /* the program's until it calls vhost_user_queue_stopped() */
 } VhostUserDeviceRingState;
 
+/* How far vhost_user_queue_stopped() is, which any thread may call. */
+typedef enum VhostUserDeviceReport {
+    VHOST_USER_REPORT_NONE,
+    VHOST_USER_REPORT_BEGUN, /* it is about to wake the device, which must not be freed */
+    VHOST_USER_REPORT_DONE,
+} VhostUserDeviceReport;
+
 typedef struct VhostUserDeviceRing {
     VhostUserQueue *queue;
     VhostUserDeviceRingState state;
-    atomic_bool reported; /* vhost_user_queue_stopped() was called; any thread */
+    atomic_int report; /* VhostUserDeviceReport */
     bool size_set, addresses_set, kick_set;
     bool enabled; /* SET_VRING_ENABLE's word, which counts only with bit 30 */
 } VhostUserDeviceRing;

@@ -9,6 +9,7 @@
 #include "device-internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 int vhost_user_device_rings_new(VhostUserDevice *device)
@@ -78,8 +79,12 @@ static int start_if_ready(VhostUserDevice *device, VhostUserDeviceRing *ring, co
 static bool collect(VhostUserDevice *device, VhostUserDeviceRing *ring)
 {
     if (ring->state != VHOST_USER_RING_STOPPING ||
-        !atomic_load_explicit(&ring->reported, memory_order_acquire)) {
+        atomic_load_explicit(&ring->report, memory_order_acquire) == VHOST_USER_REPORT_NONE) {
         return false;
+    }
+    /* Whoever reports is between waking us and its last touch of the device. */
+    while (atomic_load_explicit(&ring->report, memory_order_acquire) != VHOST_USER_REPORT_DONE) {
+        sched_yield();
     }
     vhost_user_queue_stop(ring->queue);
     ring->state = VHOST_USER_RING_IDLE;
@@ -93,7 +98,9 @@ static bool stop(VhostUserDevice *device, VhostUserDeviceRing *ring)
 {
     if (ring->state == VHOST_USER_RING_RUNNING) {
         ring->state = VHOST_USER_RING_STOPPING;
-        atomic_store_explicit(&ring->reported, !device->operations.queue_stop,
+        atomic_store_explicit(&ring->report,
+                              device->operations.queue_stop ? VHOST_USER_REPORT_NONE
+                                                            : VHOST_USER_REPORT_DONE,
                               memory_order_relaxed);
         if (device->operations.queue_stop) {
             device->operations.queue_stop(device->opaque, ring->queue);

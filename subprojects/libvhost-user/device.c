@@ -91,9 +91,12 @@ static void ring_broken(VhostUserDevice *device, VhostUserQueue *queue, const ch
 
 static void queue_stopped(VhostUserDevice *device, VhostUserQueue *queue)
 {
-    atomic_store_explicit(&device->rings[vhost_user_queue_index(queue)].reported, true,
-                          memory_order_release);
+    atomic_int *report = &device->rings[vhost_user_queue_index(queue)].report;
+
+    atomic_store_explicit(report, VHOST_USER_REPORT_BEGUN, memory_order_release);
     vhost_user_device_wake(device);
+    /* The last touch: the control thread frees the device when it has seen this. */
+    atomic_store_explicit(report, VHOST_USER_REPORT_DONE, memory_order_release);
 }
 
 static int check_parameters(const VhostUserDeviceParameters *parameters)
