@@ -2,6 +2,7 @@
 /* Threads that do pieces of work for the image, and the way back for the results. */
 #include "pool.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -13,11 +14,12 @@ typedef struct IoList {
     BlkIo **end; /* where the next is linked */
 } IoList;
 
+/* Plain pthread mutexes, so that thread checkers see them. */
 struct BlkPool {
     BlkDisk *disk;
-    GPtrArray *threads; /* of GThread */
-    GMutex mutex;       /* of what follows */
-    GCond more;
+    GPtrArray *threads;    /* of GThread */
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t more;
     IoList waiting;
     gboolean ending;
 };
@@ -25,7 +27,7 @@ struct BlkPool {
 struct BlkPoolPort {
     BlkPool *pool;
     int fd;
-    GMutex mutex; /* of what follows */
+    pthread_mutex_t mutex; /* of what follows */
     IoList done;
 };
 
@@ -56,23 +58,25 @@ static BlkIo *list_take_first(IoList *list)
 /* Waits for work. NULL: the pool ends. */
 static BlkIo *take_work(BlkPool *pool)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&pool->mutex);
+    BlkIo *io;
 
+    pthread_mutex_lock(&pool->mutex);
     while (pool->waiting.first == NULL && !pool->ending) {
-        g_cond_wait(&pool->more, &pool->mutex);
+        pthread_cond_wait(&pool->more, &pool->mutex);
     }
-    return pool->waiting.first != NULL ? list_take_first(&pool->waiting) : NULL;
+    io = pool->waiting.first != NULL ? list_take_first(&pool->waiting) : NULL;
+    pthread_mutex_unlock(&pool->mutex);
+    return io;
 }
 
 static void give_back(BlkPoolPort *port, BlkIo *io)
 {
     gboolean was_empty;
 
-    /* Signalled under the lock: once the port's owner has taken the last result it may free the
-     * port. */
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&port->mutex);
+    pthread_mutex_lock(&port->mutex);
     was_empty = port->done.first == NULL;
     list_append(&port->done, io);
+    pthread_mutex_unlock(&port->mutex);
     if (was_empty) {
         event_fd_signal(port->fd);
     }
@@ -96,8 +100,8 @@ BlkPool *blk_pool_new(BlkDisk *disk, unsigned threads, GError **error)
 
     pool->disk = disk;
     pool->threads = g_ptr_array_new();
-    g_mutex_init(&pool->mutex);
-    g_cond_init(&pool->more);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->more, NULL);
     list_init(&pool->waiting);
     for (unsigned i = 0; i < threads; i++) {
         GThread *thread = g_thread_try_new("blk-pool", run, pool, error);
@@ -116,16 +120,16 @@ void blk_pool_free(BlkPool *pool)
     if (pool == NULL) {
         return;
     }
-    g_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&pool->mutex);
     pool->ending = TRUE;
-    g_cond_broadcast(&pool->more);
-    g_mutex_unlock(&pool->mutex);
+    pthread_cond_broadcast(&pool->more);
+    pthread_mutex_unlock(&pool->mutex);
     for (unsigned i = 0; i < pool->threads->len; i++) {
         g_thread_join(pool->threads->pdata[i]);
     }
     g_ptr_array_unref(pool->threads);
-    g_cond_clear(&pool->more);
-    g_mutex_clear(&pool->mutex);
+    pthread_cond_destroy(&pool->more);
+    pthread_mutex_destroy(&pool->mutex);
     g_free(pool);
 }
 
@@ -140,7 +144,7 @@ BlkPoolPort *blk_pool_port_new(BlkPool *pool, GError **error)
     port = g_new0(BlkPoolPort, 1);
     port->pool = pool;
     port->fd = fd;
-    g_mutex_init(&port->mutex);
+    pthread_mutex_init(&port->mutex, NULL);
     list_init(&port->done);
     return port;
 }
@@ -148,7 +152,7 @@ BlkPoolPort *blk_pool_port_new(BlkPool *pool, GError **error)
 void blk_pool_port_free(BlkPoolPort *port)
 {
     if (port != NULL) {
-        g_mutex_clear(&port->mutex);
+        pthread_mutex_destroy(&port->mutex);
         close(port->fd);
         g_free(port);
     }
@@ -164,20 +168,20 @@ void blk_pool_submit(BlkPoolPort *port, BlkIo *io)
     BlkPool *pool = port->pool;
 
     io->engine = port;
-    g_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&pool->mutex);
     list_append(&pool->waiting, io);
-    g_cond_signal(&pool->more);
-    g_mutex_unlock(&pool->mutex);
+    pthread_cond_signal(&pool->more);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 BlkIo *blk_pool_collect(BlkPoolPort *port)
 {
     BlkIo *done;
 
-    g_mutex_lock(&port->mutex);
+    event_fd_clear(port->fd); /* before: what is given back after it signals again */
+    pthread_mutex_lock(&port->mutex);
     done = port->done.first;
     list_init(&port->done);
-    event_fd_clear(port->fd);
-    g_mutex_unlock(&port->mutex);
+    pthread_mutex_unlock(&port->mutex);
     return done;
 }

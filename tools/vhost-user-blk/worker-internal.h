@@ -3,6 +3,8 @@
 #ifndef VHOST_USER_BLK_WORKER_INTERNAL_H
 #define VHOST_USER_BLK_WORKER_INTERNAL_H
 
+#include <pthread.h>
+
 #include "engine.h"
 #include "libvhost-user/queue.h"
 #include "request.h"
@@ -32,8 +34,8 @@ typedef struct BlkWorker {
 
     /* Between it and the control thread, under the mutex: */
     BlkWatch command_watch;
-    GMutex mutex;
-    GCond state_changed;
+    pthread_mutex_t mutex;
+    pthread_cond_t state_changed;
     BlkWorkerState state;
     GError *start_error; /* with WORKER_FAILED */
     GQueue commands;     /* of BlkCommand */

@@ -62,10 +62,10 @@ static void commands_ready(BlkWatch *watch)
     BlkCommand *command;
 
     event_fd_clear(watch->fd);
-    g_mutex_lock(&worker->mutex);
+    pthread_mutex_lock(&worker->mutex);
     commands = worker->commands;
     g_queue_init(&worker->commands);
-    g_mutex_unlock(&worker->mutex);
+    pthread_mutex_unlock(&worker->mutex);
     while ((command = g_queue_pop_head(&commands)) != NULL) {
         execute_command(worker, command);
         g_free(command);
@@ -127,10 +127,10 @@ static gpointer run(gpointer data)
     BlkWorker *worker = data;
     gboolean made = make_engine(worker, &worker->start_error);
 
-    g_mutex_lock(&worker->mutex);
+    pthread_mutex_lock(&worker->mutex);
     worker->state = made ? WORKER_WORKS : WORKER_FAILED;
-    g_cond_signal(&worker->state_changed);
-    g_mutex_unlock(&worker->mutex);
+    pthread_cond_signal(&worker->state_changed);
+    pthread_mutex_unlock(&worker->mutex);
     if (made) {
         work(worker);
     }
@@ -144,9 +144,9 @@ static void send_command(BlkWorker *worker, BlkCommandKind kind, VhostUserQueue 
     BlkCommand *command = g_new(BlkCommand, 1);
 
     *command = (BlkCommand){kind, queue};
-    g_mutex_lock(&worker->mutex);
+    pthread_mutex_lock(&worker->mutex);
     g_queue_push_tail(&worker->commands, command);
-    g_mutex_unlock(&worker->mutex);
+    pthread_mutex_unlock(&worker->mutex);
     event_fd_signal(worker->command_watch.fd);
 }
 
@@ -178,8 +178,8 @@ static void worker_free(BlkWorker *worker)
     fd_clear(&worker->command_watch.fd);
     g_ptr_array_unref(worker->queues);
     g_clear_error(&worker->start_error);
-    g_cond_clear(&worker->state_changed);
-    g_mutex_clear(&worker->mutex);
+    pthread_cond_destroy(&worker->state_changed);
+    pthread_mutex_destroy(&worker->mutex);
     g_aligned_free(worker);
 }
 
@@ -213,8 +213,8 @@ static BlkWorker *worker_new(BlkWorkers *workers)
     worker->queues = g_ptr_array_new();
     g_queue_init(&worker->ready);
     g_queue_init(&worker->commands);
-    g_mutex_init(&worker->mutex);
-    g_cond_init(&worker->state_changed);
+    pthread_mutex_init(&worker->mutex, NULL);
+    pthread_cond_init(&worker->state_changed, NULL);
     worker->command_watch.fd = -1;
     worker->command_watch.ready = commands_ready;
     g_ptr_array_add(workers->workers, worker);
@@ -231,11 +231,11 @@ static gboolean worker_start(BlkWorker *worker, GError **error)
     if (worker->thread == NULL) {
         return FALSE;
     }
-    g_mutex_lock(&worker->mutex);
+    pthread_mutex_lock(&worker->mutex);
     while (worker->state == WORKER_STARTS) {
-        g_cond_wait(&worker->state_changed, &worker->mutex);
+        pthread_cond_wait(&worker->state_changed, &worker->mutex);
     }
-    g_mutex_unlock(&worker->mutex);
+    pthread_mutex_unlock(&worker->mutex);
     if (worker->state == WORKER_FAILED) {
         g_propagate_error(error, g_steal_pointer(&worker->start_error));
         return FALSE;
