@@ -15,6 +15,7 @@ typedef struct EventFd {
     uint64_t offset;
     unsigned size;
     int fd;
+    gboolean accelerated; /* the accelerator signals it */
 } EventFd;
 
 struct IoRegion {
@@ -40,6 +41,8 @@ static struct {
     GPtrArray *regions; /* in order of mapping */
     GArray *view;       /* of Range */
 } spaces[] = {[ADDRESS_SPACE_MEMORY] = {NULL, NULL}, [ADDRESS_SPACE_IO] = {NULL, NULL}};
+
+static const IoAccelerator *accelerator; /* NULL: none */
 
 /* --- the view --- */
 
@@ -150,6 +153,29 @@ void io_region_free(IoRegion *region)
     region_unref(region);
 }
 
+/* --- event fds of the accelerator --- */
+
+void io_set_accelerator(const IoAccelerator *chosen)
+{
+    accelerator = chosen;
+}
+
+static void accelerate(const IoRegion *region, EventFd *event_fd)
+{
+    if (accelerator && region->mapped && !event_fd->accelerated) {
+        event_fd->accelerated =
+            accelerator->add_event_fd(region->space, region->base + event_fd->offset, event_fd->fd);
+    }
+}
+
+static void decelerate(const IoRegion *region, EventFd *event_fd)
+{
+    if (event_fd->accelerated) {
+        event_fd->accelerated = FALSE;
+        accelerator->remove_event_fd(region->space, region->base + event_fd->offset, event_fd->fd);
+    }
+}
+
 void io_region_map(IoRegion *region, AddressSpace space, uint64_t base)
 {
     if (region->mapped && region->space == space && region->base == base) {
@@ -168,12 +194,18 @@ void io_region_map(IoRegion *region, AddressSpace space, uint64_t base)
     }
     g_ptr_array_add(spaces[space].regions, region);
     view_add(spaces[space].view, region);
+    for (guint i = 0; region->event_fds && i < region->event_fds->len; i++) {
+        accelerate(region, &g_array_index(region->event_fds, EventFd, i));
+    }
 }
 
 void io_region_unmap(IoRegion *region)
 {
     if (!region->mapped) {
         return;
+    }
+    for (guint i = 0; region->event_fds && i < region->event_fds->len; i++) {
+        decelerate(region, &g_array_index(region->event_fds, EventFd, i));
     }
     region->mapped = FALSE;
     g_ptr_array_remove(spaces[region->space].regions, region);
@@ -211,8 +243,9 @@ static guint event_fd_search(const GArray *event_fds, uint64_t offset)
 
 void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd)
 {
-    EventFd event_fd = {offset, size, fd};
+    EventFd event_fd = {offset, size, fd, FALSE};
 
+    accelerate(region, &event_fd);
     if (!region->event_fds) {
         region->event_fds = g_array_new(FALSE, FALSE, sizeof(EventFd));
     }
@@ -223,6 +256,7 @@ void io_region_remove_event_fd(IoRegion *region, int fd)
 {
     for (guint i = region->event_fds ? region->event_fds->len : 0; i-- > 0;) {
         if (g_array_index(region->event_fds, EventFd, i).fd == fd) {
+            decelerate(region, &g_array_index(region->event_fds, EventFd, i));
             g_array_remove_index(region->event_fds, i);
         }
     }

@@ -9,9 +9,16 @@ struct IrqSource {
     gboolean high;
 };
 
+struct IrqRoute {
+    int event_fd;
+    gint number; /* the accelerator's */
+    gboolean connected;
+};
+
 static guint line_sources[IRQ_LINES]; /* number of sources that drive the line high */
 static IrqListener *line_listener;
 static gpointer line_listener_opaque;
+static const IrqAccelerator *accelerator; /* NULL: none */
 
 IrqSource *irq_source_new(guint line)
 {
@@ -38,7 +45,13 @@ void irq_source_set(IrqSource *source, gboolean high)
     }
     source->high = high;
     line_sources[source->line] = high ? before + 1 : before - 1;
-    if ((before > 0) != (line_sources[source->line] > 0) && line_listener) {
+    if ((before > 0) == (line_sources[source->line] > 0)) {
+        return;
+    }
+    if (accelerator) {
+        accelerator->set_line(source->line, high);
+    }
+    if (line_listener) {
         line_listener(source->line, high, line_listener_opaque);
     }
 }
@@ -58,6 +71,53 @@ void irq_send_msi(guint64 address, guint32 data)
 {
     guint32 little = GUINT32_TO_LE(data);
 
+    if (accelerator) {
+        accelerator->send_msi(address, data);
+        return;
+    }
     /* An address outside RAM is the guest's mistake: a message nobody receives. */
     memory_copy_out(address, &little, sizeof(little));
+}
+
+/* --- accelerator --- */
+
+void irq_set_accelerator(const IrqAccelerator *chosen)
+{
+    accelerator = chosen;
+}
+
+IrqRoute *irq_route_new(int event_fd)
+{
+    gint number = accelerator ? accelerator->route_add() : -1;
+
+    if (number < 0) {
+        return NULL;
+    }
+    IrqRoute *route = g_new(IrqRoute, 1);
+    *route = (IrqRoute){event_fd, number, FALSE};
+    return route;
+}
+
+gboolean irq_route_connect(IrqRoute *route, guint64 address, guint32 data)
+{
+    irq_route_disconnect(route);
+    route->connected = accelerator->route_connect(route->number, route->event_fd, address, data);
+    return route->connected;
+}
+
+void irq_route_disconnect(IrqRoute *route)
+{
+    if (route->connected) {
+        route->connected = FALSE;
+        accelerator->route_disconnect(route->number, route->event_fd);
+    }
+}
+
+void irq_route_free(IrqRoute *route)
+{
+    if (route) {
+        irq_route_disconnect(route);
+        accelerator->route_remove(route->number);
+        g_free(route);
+    }
 }

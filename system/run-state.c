@@ -27,6 +27,9 @@ static GArray *powerdown_handlers;
 static guint stop_holds;
 static GQueue stop_waiters = G_QUEUE_INIT; /* of StopWaiter */
 static void (*event_hook)(const char *name, ShutdownCause cause);
+static const RunStateCpus *cpus;    /* NULL: none */
+static gboolean stopping;           /* the CPUs come to a halt, listeners do not know yet */
+static gboolean start_when_stopped; /* what was asked meanwhile */
 
 const char *run_state_name(RunState state)
 {
@@ -198,6 +201,21 @@ void run_state_powerdown_handler_add(RunStateHandler *handler, gpointer opaque)
     handler_add(&powerdown_handlers, handler, opaque);
 }
 
+void run_state_set_cpus(const RunStateCpus *chosen)
+{
+    cpus = chosen;
+}
+
+/* Calls @done(@opaque) when no CPU is in the guest, at once if there are none. */
+static void pause_cpus(void (*done)(gpointer opaque), gpointer opaque)
+{
+    if (cpus) {
+        cpus->pause(done, opaque);
+    } else {
+        done(opaque);
+    }
+}
+
 /* --- start and stop --- */
 
 gboolean run_state_start(GError **error)
@@ -206,9 +224,14 @@ gboolean run_state_start(GError **error)
         vm_error_set(error, "the machine has shut down and cannot run: reset it first");
         return FALSE;
     }
-    if (current_state != RUN_STATE_RUNNING) {
+    if (stopping) {
+        start_when_stopped = TRUE;
+    } else if (current_state != RUN_STATE_RUNNING) {
         current_state = RUN_STATE_RUNNING;
         listeners_call(TRUE);
+        if (cpus) {
+            cpus->resume();
+        }
         emit("RESUME", SHUTDOWN_CAUSE_NONE);
     }
     return TRUE;
@@ -231,6 +254,18 @@ void run_state_stop_release(void)
     }
 }
 
+static void cpus_stopped(gpointer opaque G_GNUC_UNUSED)
+{
+    stopping = FALSE;
+    listeners_call(FALSE);
+    emit("STOP", SHUTDOWN_CAUSE_NONE);
+    run_state_stop_release();
+    if (start_when_stopped) {
+        start_when_stopped = FALSE;
+        run_state_start(NULL); /* refused only if the guest has shut down since */
+    }
+}
+
 void run_state_stop(void (*done)(gpointer opaque), gpointer opaque)
 {
     /* Our own hold: no release within a listener ends the stop before all were told. */
@@ -241,23 +276,36 @@ void run_state_stop(void (*done)(gpointer opaque), gpointer opaque)
         *waiter = (StopWaiter){done, opaque};
         g_queue_push_tail(&stop_waiters, waiter);
     }
+    start_when_stopped = FALSE;
     if (current_state == RUN_STATE_RUNNING) {
         current_state = RUN_STATE_PAUSED;
-        listeners_call(FALSE);
-        emit("STOP", SHUTDOWN_CAUSE_NONE);
+        stopping = TRUE;
+        run_state_stop_hold();
+        pause_cpus(cpus_stopped, NULL);
     }
     run_state_stop_release();
 }
 
 /* --- requests --- */
 
-static void reset_now(gpointer cause)
+static void reset_paused(gpointer cause)
 {
     if (current_state == RUN_STATE_SHUTDOWN) {
         current_state = RUN_STATE_PAUSED;
     }
     handlers_call(reset_handlers);
+    if (cpus) {
+        cpus->reset();
+        if (current_state == RUN_STATE_RUNNING) {
+            cpus->resume();
+        }
+    }
     emit("RESET", GPOINTER_TO_UINT(cause));
+}
+
+static void reset_now(gpointer cause)
+{
+    pause_cpus(reset_paused, cause);
 }
 
 static void shutdown_now(gpointer cause)

@@ -22,10 +22,38 @@ typedef void IrqListener(guint line, gboolean high, gpointer opaque);
 void irq_listener_set(IrqListener *listener, gpointer opaque); /* NULL: none */
 
 /*
- * MSI: a store of @data to guest physical @address (PCI 3.0, 6.8).  No CPU has an interrupt
- * controller yet, so it is a 4-byte little-endian store to guest RAM, where a test program looks
- * for it; outside RAM it is lost.
+ * MSI: a store of @data to guest physical @address (PCI 3.0, 6.8).  Without an accelerator that
+ * has interrupt controllers it is a 4-byte little-endian store to guest RAM, where a test program
+ * looks for it; outside RAM it is lost.
  */
 void irq_send_msi(guint64 address, guint32 data);
+
+/*
+ * A way from an event fd to an MSI that does not lead through this process (KVM: irqfd).  NULL if
+ * the accelerator has none, or none left: then the event fd has to be watched.  @event_fd stays the
+ * caller's and open until the route is freed.
+ */
+typedef struct IrqRoute IrqRoute;
+IrqRoute *irq_route_new(int event_fd);
+/* From here on each signal, also one that came before, is this message. FALSE: it cannot be done,
+ * and the route is disconnected. */
+gboolean irq_route_connect(IrqRoute *route, guint64 address, guint32 data);
+/* From here on signals stay in the event fd. */
+void irq_route_disconnect(IrqRoute *route);
+/* Disconnects. NULL is fine. */
+void irq_route_free(IrqRoute *route);
+
+/* What an accelerator with interrupt controllers does; all members are there. VM lock held. */
+typedef struct IrqAccelerator {
+    void (*set_line)(guint line, gboolean high);
+    void (*send_msi)(guint64 address, guint32 data);
+    gint (*route_add)(void); /* a number from 0, or -1: none left */
+    gboolean (*route_connect)(gint number, int event_fd, guint64 address, guint32 data);
+    void (*route_disconnect)(gint number, int event_fd);
+    void (*route_remove)(gint number);
+} IrqAccelerator;
+
+/* @accelerator is kept, not copied; NULL: none. Before devices exist. */
+void irq_set_accelerator(const IrqAccelerator *accelerator);
 
 #endif

@@ -237,4 +237,15 @@ gboolean io_region_is_mapped(const IoRegion *region);
 void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd);
 void io_region_remove_event_fd(IoRegion *region, int fd);
 
+/*
+ * An accelerator that signals event fds without leaving the guest (KVM: ioeventfd).  A store of
+ * any size at @address.  What add refuses is done by software.  VM lock held.
+ */
+typedef struct IoAccelerator {
+    gboolean (*add_event_fd)(AddressSpace space, uint64_t address, int fd);
+    void (*remove_event_fd)(AddressSpace space, uint64_t address, int fd);
+} IoAccelerator;
+/* @accelerator is kept, not copied; NULL: none.  Before regions are mapped. */
+void io_set_accelerator(const IoAccelerator *accelerator);
+
 #endif

@@ -89,6 +89,24 @@ void run_state_powerdown_handler_add(RunStateHandler *handler, gpointer opaque);
  */
 void run_state_set_event_hook(void (*hook)(const char *name, ShutdownCause cause));
 
+/*
+ * The CPUs, which the accelerator has.  They run after all listeners have been told of a start, and
+ * stand still before any is told of a stop and while reset handlers work.  VM lock held, main
+ * thread.
+ */
+typedef struct RunStateCpus {
+    /*
+     * No CPU shall be in the guest: calls @done in the main thread when none is, within the
+     * call if none was.
+     */
+    void (*pause)(void (*done)(gpointer opaque), gpointer opaque);
+    void (*resume)(void); /* ends a pause that is done */
+    void (*reset)(void);  /* to what they are at power-on; while paused */
+} RunStateCpus;
+
+/* @cpus is kept, not copied; NULL: none.  While the machine does not run. */
+void run_state_set_cpus(const RunStateCpus *cpus);
+
 /* -S: stay in prelaunch.  Otherwise main.c calls run_state_start(). */
 
 #endif
