@@ -25,7 +25,6 @@ static const struct {
     const char *label;
 } foreign[] = {
     {"hvf", "Hypervisor.framework"},
-    {"kvm", "KVM"},
     {"nitro", "Nitro"},
     {"nvmm", "NVMM"},
     {"tcg", "TCG"},
@@ -132,4 +131,17 @@ void accel_print_help(void)
 Accel *accel_current(void)
 {
     return current;
+}
+
+gboolean accel_start(GError **error)
+{
+    return !current || !ACCEL_GET_CLASS(current)->start ||
+           ACCEL_GET_CLASS(current)->start(current, error);
+}
+
+void accel_stop(void)
+{
+    if (current && ACCEL_GET_CLASS(current)->stop) {
+        ACCEL_GET_CLASS(current)->stop(current);
+    }
 }

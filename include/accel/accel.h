@@ -12,6 +12,7 @@ typedef struct Accel {
 typedef struct AccelClass {
     VmObjectClass parent;
     const char *name; /* as -accel spells it */
+    gboolean has_cpus; /* it runs code; otherwise a test program makes the accesses */
     /* Before the machine is built.  FALSE with @error says why it cannot be used and what would
      * help. */
     gboolean (*init)(Accel *accel, GError **error);
@@ -31,6 +32,9 @@ VM_DECLARE_TYPE(Accel, accel, ACCEL)
 gboolean accel_select(const char *names, GError **error);
 /* Writes the names, one a line, for "-accel help". */
 void accel_print_help(void);
+/* Starts and ends what runs the guest: CPU threads.  VM lock held, released within accel_stop(). */
+gboolean accel_start(GError **error);
+void accel_stop(void);
 Accel *accel_current(void); /* borrowed; NULL before accel_select() */
 
 /* The qtest protocol on the chardev option string @chardev ("unix:PATH"); @log is -qtest-log or

@@ -129,7 +129,7 @@ static void test_identity(void)
     expect(client, "query-name", "", "{\"name\":\"vm1\"}");
     expect(client, "query-uuid", "", "{\"UUID\":\"550e8400-e29b-41d4-a716-446655440000\"}");
     expect(client, "query-target", "", "{\"arch\":\"x86_64\"}");
-    expect(client, "query-kvm", "", "{\"enabled\":false,\"present\":false}");
+    expect(client, "query-kvm", "", "{\"enabled\":false,\"present\":true}");
     expect(client, "query-iothreads", "", "[]");
     expect(client, "query-cpus-fast", "", "[]");
     expect(client, "query-hotpluggable-cpus", "", "[]");

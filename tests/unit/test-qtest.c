@@ -347,11 +347,12 @@ static void check_accel(const char *names, const char *message)
 static void test_select(void)
 {
     g_assert_null(accel_current());
-    check_accel("kvm", "-accel kvm: this version has no KVM support yet; available accelerators: "
-                       "qtest");
-    check_accel("warp", "-accel warp: there is no such accelerator; available accelerators: qtest");
-    check_accel("", "-accel '': there is no such accelerator; available accelerators: qtest");
-    check_accel("kvm:qtest", NULL);
+    check_accel("tcg", "-accel tcg: this version has no TCG support yet; available accelerators: "
+                       "kvm, qtest");
+    check_accel("warp",
+                "-accel warp: there is no such accelerator; available accelerators: kvm, qtest");
+    check_accel("", "-accel '': there is no such accelerator; available accelerators: kvm, qtest");
+    check_accel("tcg:qtest", NULL);
     check_accel("qtest", NULL);
 }
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KVM (Linux, Documentation/virt/kvm/api.rst): what the parts of the accelerator share.
+ */
+#ifndef ACCEL_KVM_INTERNAL_H
+#define ACCEL_KVM_INTERNAL_H
+
+#include "accel/vcpu.h"
+
+#include <glib.h>
+#include <linux/kvm.h>
+
+/* The one virtual machine. */
+typedef struct Kvm {
+    int system_fd;  /* /dev/kvm */
+    int vm_fd;      /* KVM_CREATE_VM */
+    gsize run_size; /* bytes of struct kvm_run with its pages behind */
+} Kvm;
+
+extern Kvm kvm;
+
+/* ioctl(2) that tries again when a signal came between; the result, or -errno. */
+int kvm_ioctl(int fd, unsigned long request, void *argument);
+
+/* KVM_CHECK_EXTENSION on the machine: 0 for absent. */
+int kvm_has(int capability);
+
+/* --- kvm-probe.c --- */
+
+/* FALSE with @error if a guest of one instruction does not run. Any thread. */
+gboolean kvm_probe(int system_fd, GError **error);
+
+/* --- kvm-memory.c: slots; VM lock held --- */
+void kvm_memory_start(void); /* becomes the memory map's accelerator */
+
+/* --- kvm-interrupts.c: lines, messages, routes, ioeventfds; VM lock held --- */
+gboolean kvm_interrupts_start(GError **error);
+
+/* --- kvm-vcpu.c: threads --- */
+
+/* Makes all CPUs and their threads, which wait for the machine to run. */
+gboolean kvm_vcpus_start(GError **error);
+/* Ends the threads; VM lock held, released within. */
+void kvm_vcpus_stop(void);
+
+/* --- kvm-state.c: registers of one CPU; its own thread, or any while it is not in the guest --- */
+
+typedef struct KvmState KvmState;
+
+/* What a fresh CPU has, for later resets; NULL with @error. */
+KvmState *kvm_state_save(int vcpu_fd, GError **error);
+gboolean kvm_state_restore(int vcpu_fd, const KvmState *state, GError **error);
+void kvm_state_free(KvmState *state);
+/* Sets the registers of @boot on top. */
+gboolean kvm_state_boot(int vcpu_fd, const VcpuBoot *boot, GError **error);
+
+/* --- kvm-cpuid.c --- */
+gboolean kvm_cpuid_set(int vcpu_fd, guint index, GError **error);
+
+#endif

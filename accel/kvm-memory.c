@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KVM's memory slots, one a section of the memory map (api.rst, KVM_SET_USER_MEMORY_REGION).  How
+ * many there are is read, not assumed.
+ */
+#include "kvm-internal.h"
+
+#include "system/memory.h"
+#include "util/error.h"
+#include "util/report.h"
+#include "util/trace.h"
+
+#include <inttypes.h>
+
+TRACE_EVENT(kvm_slot, "a memory slot of KVM is set or removed");
+
+static guint slots_limit;
+static guint slots_used;
+static GHashTable *slots; /* guest address (uint64_t *) -> slot number */
+static GArray *free_list; /* numbers below slots_ever that are free */
+static guint slots_ever;  /* numbers from here on were never used */
+
+static guint take_number(void)
+{
+    guint number;
+
+    if (free_list->len == 0) {
+        return slots_ever++;
+    }
+    number = g_array_index(free_list, guint, free_list->len - 1);
+    g_array_set_size(free_list, free_list->len - 1);
+    return number;
+}
+
+/* @size 0 removes. */
+static int set_slot(guint number, uint64_t address, uint64_t size, void *host)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = number,
+        .guest_phys_addr = address,
+        .memory_size = size,
+        .userspace_addr = (uint64_t)(uintptr_t)host,
+    };
+
+    trace(kvm_slot, "slot %u address 0x%" PRIx64 " size 0x%" PRIx64, number, address, size);
+    return kvm_ioctl(kvm.vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static guint free_slots(void)
+{
+    return slots_limit - slots_used;
+}
+
+static gboolean add_section(const MemorySection *section, GError **error)
+{
+    guint number = take_number();
+    int result =
+        set_slot(number, section->guest_address, section->size, memory_section_host(section));
+
+    if (result < 0) {
+        g_array_append_val(free_list, number);
+        vm_error_set_errno(error, -result,
+                           "memory '%s': KVM refuses 0x%" PRIx64
+                           " bytes at guest address 0x%" PRIx64,
+                           section->block->name, section->size, section->guest_address);
+        return FALSE;
+    }
+    uint64_t *key = g_new(uint64_t, 1);
+    *key = section->guest_address;
+    g_hash_table_insert(slots, key, GUINT_TO_POINTER(number));
+    slots_used++;
+    return TRUE;
+}
+
+static void remove_section(const MemorySection *section)
+{
+    gpointer value;
+
+    if (!g_hash_table_lookup_extended(slots, &section->guest_address, NULL, &value)) {
+        return;
+    }
+    guint number = GPOINTER_TO_UINT(value);
+    int result = set_slot(number, section->guest_address, 0, NULL);
+    if (result < 0) {
+        report_warning("memory '%s': KVM does not let go of slot %u: %s", section->block->name,
+                       number, g_strerror(-result));
+    }
+    g_hash_table_remove(slots, &section->guest_address);
+    g_array_append_val(free_list, number);
+    slots_used--;
+}
+
+void kvm_memory_start(void)
+{
+    static const MemoryAccelerator accelerator = {
+        .free_slots = free_slots,
+        .add = add_section,
+        .remove = remove_section,
+    };
+
+    slots_limit = (guint)kvm_has(KVM_CAP_NR_MEMSLOTS);
+    slots = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    free_list = g_array_new(FALSE, FALSE, sizeof(guint));
+    memory_set_accelerator(&accelerator);
+}

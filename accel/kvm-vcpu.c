@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A thread for each CPU: it enters the guest, carries out what the guest asks of devices under the
+ * VM lock, and stands still while the machine is paused.
+ */
+#include "kvm-internal.h"
+
+#include "system/main-loop.h"
+#include "system/memory.h"
+#include "system/run-state.h"
+#include "system/vm-lock.h"
+#include "util/error.h"
+#include "util/report.h"
+#include "util/trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+TRACE_EVENT(kvm_exit, "a CPU leaves the guest for something this process has to do");
+
+/* Interrupts KVM_RUN; blocked in no CPU thread, harmless elsewhere. */
+#define KICK_SIGNAL SIGUSR1
+
+typedef struct Vcpu {
+    guint index;
+    int fd;
+    struct kvm_run *run;
+    KvmState *power_on;
+    pthread_t thread;
+    gboolean thread_made;
+    gint thread_id; /* of the host */
+    gboolean stuck; /* has met what it cannot go on from; until a reset.  Under the mutex */
+} Vcpu;
+
+/* A pause that waits for the CPUs. */
+typedef struct Pause {
+    void (*done)(gpointer opaque);
+    gpointer opaque;
+} Pause;
+
+static GPtrArray *vcpus; /* of Vcpu */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static gboolean running;             /* CPUs shall be in the guest. Under the mutex */
+static gboolean ending;              /* threads shall end. Under the mutex */
+static guint parked;                 /* CPUs that stand still. Under the mutex */
+static GQueue pauses = G_QUEUE_INIT; /* of Pause.  VM lock */
+static __thread struct kvm_run *current_run;
+
+/* --- standing still --- */
+
+static void kicked(int number G_GNUC_UNUSED)
+{
+    if (current_run) {
+        current_run->immediate_exit = 1;
+    }
+}
+
+static void finish_pauses(gpointer opaque G_GNUC_UNUSED)
+{
+    Pause *pause;
+    gboolean still;
+
+    pthread_mutex_lock(&mutex);
+    still = !running && parked == vcpus->len;
+    pthread_mutex_unlock(&mutex);
+    while (still && (pause = g_queue_pop_head(&pauses)) != NULL) {
+        pause->done(pause->opaque);
+        g_free(pause);
+        pthread_mutex_lock(&mutex);
+        still = !running && parked == vcpus->len;
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
+/* Returns FALSE when the thread shall end. */
+static gboolean wait_to_run(Vcpu *vcpu)
+{
+    gboolean go_on;
+
+    pthread_mutex_lock(&mutex);
+    if (!running || vcpu->stuck) {
+        parked++;
+        if (parked == vcpus->len) {
+            main_loop_post(finish_pauses, NULL);
+        }
+        while ((!running || vcpu->stuck) && !ending) {
+            pthread_cond_wait(&changed, &mutex);
+        }
+        parked--;
+    }
+    go_on = !ending;
+    pthread_mutex_unlock(&mutex);
+    return go_on;
+}
+
+static void kick_all(void)
+{
+    for (guint i = 0; i < vcpus->len; i++) {
+        const Vcpu *vcpu = g_ptr_array_index(vcpus, i);
+        if (vcpu->thread_made) {
+            pthread_kill(vcpu->thread, KICK_SIGNAL);
+        }
+    }
+}
+
+static void pause_vcpus(void (*done)(gpointer opaque), gpointer opaque)
+{
+    Pause *pause = g_new(Pause, 1);
+
+    *pause = (Pause){done, opaque};
+    g_queue_push_tail(&pauses, pause);
+    pthread_mutex_lock(&mutex);
+    running = FALSE;
+    pthread_mutex_unlock(&mutex);
+    kick_all();
+    finish_pauses(NULL);
+}
+
+static void resume_vcpus(void)
+{
+    pthread_mutex_lock(&mutex);
+    running = TRUE;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void reset_vcpus(void)
+{
+    for (guint i = 0; i < vcpus->len; i++) {
+        Vcpu *vcpu = g_ptr_array_index(vcpus, i);
+        g_autoptr(GError) error = NULL;
+
+        if (!kvm_state_restore(vcpu->fd, vcpu->power_on, &error) ||
+            (i == 0 && vcpu_boot() && !kvm_state_boot(vcpu->fd, vcpu_boot(), &error))) {
+            report_error("CPU %u cannot be reset: %s", i, error->message);
+        }
+        pthread_mutex_lock(&mutex);
+        vcpu->stuck = FALSE;
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
+/* --- what the guest asks for --- */
+
+static void port_access(struct kvm_run *run)
+{
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+    vm_lock();
+    for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+        if (run->io.direction == KVM_EXIT_IO_IN) {
+            memory_read(ADDRESS_SPACE_IO, run->io.port, data, run->io.size);
+        } else {
+            memory_write(ADDRESS_SPACE_IO, run->io.port, data, run->io.size);
+        }
+    }
+    vm_unlock();
+}
+
+static void memory_access(struct kvm_run *run)
+{
+    vm_lock();
+    if (run->mmio.is_write) {
+        memory_write(ADDRESS_SPACE_MEMORY, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+    } else {
+        memory_read(ADDRESS_SPACE_MEMORY, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+    }
+    vm_unlock();
+}
+
+/* The CPU stays where it is until a reset. */
+static void get_stuck(Vcpu *vcpu)
+{
+    pthread_mutex_lock(&mutex);
+    vcpu->stuck = TRUE;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void fail(Vcpu *vcpu, const char *what, uint64_t number)
+{
+    report_error("CPU %u: KVM cannot run it any more: %s 0x%" PRIx64, vcpu->index, what, number);
+    get_stuck(vcpu);
+    vm_lock();
+    run_state_stop(NULL, NULL);
+    vm_unlock();
+}
+
+static void request_reset(Vcpu *vcpu)
+{
+    get_stuck(vcpu);
+    run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+}
+
+static void handle_exit(Vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+
+    trace(kvm_exit, "cpu %u reason %u", vcpu->index, run->exit_reason);
+    switch (run->exit_reason) {
+    case KVM_EXIT_IO:
+        port_access(run);
+        break;
+    case KVM_EXIT_MMIO:
+        memory_access(run);
+        break;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_INTR:
+        break;
+    case KVM_EXIT_SHUTDOWN: /* triple fault: a PC resets itself */
+        request_reset(vcpu);
+        break;
+    case KVM_EXIT_SYSTEM_EVENT:
+        request_reset(vcpu);
+        break;
+    case KVM_EXIT_FAIL_ENTRY:
+        fail(vcpu, "the processor refuses to enter the guest, reason",
+             run->fail_entry.hardware_entry_failure_reason);
+        break;
+    case KVM_EXIT_INTERNAL_ERROR:
+        fail(vcpu, "internal error", run->internal.suberror);
+        break;
+    default:
+        fail(vcpu, "unknown exit", run->exit_reason);
+        break;
+    }
+}
+
+static void *vcpu_thread(void *opaque)
+{
+    Vcpu *vcpu = opaque;
+
+    current_run = vcpu->run;
+    vcpu->thread_id = (gint)syscall(SYS_gettid);
+    while (wait_to_run(vcpu)) {
+        int result = ioctl(vcpu->fd, KVM_RUN, NULL);
+
+        if (result == 0) {
+            handle_exit(vcpu);
+        } else if (errno == EINTR || errno == EAGAIN) {
+            /* What was asked for is looked at only after this, so that no kick is lost. */
+            vcpu->run->immediate_exit = 0;
+            continue;
+        } else {
+            fail(vcpu, "KVM_RUN fails with errno", (uint64_t)errno);
+        }
+    }
+    current_run = NULL;
+    return NULL;
+}
+
+/* --- life --- */
+
+static void vcpu_free(gpointer opaque)
+{
+    Vcpu *vcpu = opaque;
+
+    if (vcpu->run && vcpu->run != MAP_FAILED) {
+        munmap(vcpu->run, kvm.run_size);
+    }
+    if (vcpu->fd >= 0) {
+        close(vcpu->fd);
+    }
+    kvm_state_free(vcpu->power_on);
+    g_free(vcpu);
+}
+
+static gboolean make_vcpu(guint index, GError **error)
+{
+    Vcpu *vcpu = g_new0(Vcpu, 1);
+
+    g_ptr_array_add(vcpus, vcpu);
+    vcpu->index = index;
+    vcpu->fd = kvm_ioctl(kvm.vm_fd, KVM_CREATE_VCPU, GUINT_TO_POINTER(vcpu_apic_id(index)));
+    if (vcpu->fd < 0) {
+        vm_error_set_errno(error, -vcpu->fd, "-accel kvm: KVM_CREATE_VCPU of CPU %u", index);
+        return FALSE;
+    }
+    vcpu->run = mmap(NULL, kvm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+    if (vcpu->run == MAP_FAILED) {
+        vm_error_set_errno(error, errno, "-accel kvm: mapping the state of CPU %u", index);
+        return FALSE;
+    }
+    if (!kvm_cpuid_set(vcpu->fd, index, error)) {
+        return FALSE;
+    }
+    vcpu->power_on = kvm_state_save(vcpu->fd, error);
+    return vcpu->power_on &&
+           (index != 0 || !vcpu_boot() || kvm_state_boot(vcpu->fd, vcpu_boot(), error));
+}
+
+static gboolean start_thread(Vcpu *vcpu, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("CPU %u/KVM", vcpu->index);
+    int result = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+
+    if (result != 0) {
+        vm_error_set_errno(error, result, "-accel kvm: the thread of CPU %u", vcpu->index);
+        return FALSE;
+    }
+    vcpu->thread_made = TRUE;
+    pthread_setname_np(vcpu->thread, name);
+    return TRUE;
+}
+
+gboolean kvm_vcpus_start(GError **error)
+{
+    static const RunStateCpus cpus = {pause_vcpus, resume_vcpus, reset_vcpus};
+    struct sigaction action = {.sa_handler = kicked};
+
+    sigaction(KICK_SIGNAL, &action, NULL);
+    vcpus = g_ptr_array_new_with_free_func(vcpu_free);
+    for (guint i = 0; i < vcpu_topology()->count; i++) {
+        if (!make_vcpu(i, error)) {
+            return FALSE;
+        }
+    }
+    for (guint i = 0; i < vcpus->len; i++) {
+        if (!start_thread(g_ptr_array_index(vcpus, i), error)) {
+            return FALSE;
+        }
+    }
+    run_state_set_cpus(&cpus);
+    return TRUE;
+}
+
+void kvm_vcpus_stop(void)
+{
+    if (!vcpus) {
+        return;
+    }
+    run_state_set_cpus(NULL);
+    pthread_mutex_lock(&mutex);
+    running = FALSE;
+    ending = TRUE;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+    kick_all();
+    vm_unlock();
+    for (guint i = 0; i < vcpus->len; i++) {
+        Vcpu *vcpu = g_ptr_array_index(vcpus, i);
+        if (vcpu->thread_made) {
+            pthread_join(vcpu->thread, NULL);
+        }
+    }
+    vm_lock();
+    g_queue_clear_full(&pauses, g_free);
+    g_clear_pointer(&vcpus, g_ptr_array_unref);
+}
+
+gint vcpu_thread_id(guint index)
+{
+    return vcpus && index < vcpus->len ? ((const Vcpu *)g_ptr_array_index(vcpus, index))->thread_id
+                                       : 0;
+}

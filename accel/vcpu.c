@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of virtual CPUs before they exist. */
+#include "accel/vcpu.h"
+
+static VcpuTopology topology = {1, 1, 1, 1};
+static VcpuBoot boot;
+static gboolean boot_is_set;
+
+void vcpu_set_topology(const VcpuTopology *chosen)
+{
+    topology = *chosen;
+}
+
+const VcpuTopology *vcpu_topology(void)
+{
+    return &topology;
+}
+
+/* Bits that numbers below @count need. */
+static guint bits_for(guint count)
+{
+    return count > 1 ? g_bit_storage(count - 1) : 0;
+}
+
+guint vcpu_apic_id(guint index)
+{
+    guint thread = index % topology.threads;
+    guint core = index / topology.threads % topology.cores;
+    guint socket = index / topology.threads / topology.cores;
+
+    return ((socket << bits_for(topology.cores)) | core) << bits_for(topology.threads) | thread;
+}
+
+void vcpu_set_boot(const VcpuBoot *chosen)
+{
+    boot = *chosen;
+    boot_is_set = TRUE;
+}
+
+const VcpuBoot *vcpu_boot(void)
+{
+    return boot_is_set ? &boot : NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtual CPUs as the machine and the monitor see them.  VM lock held, main
+ * thread.
+ */
+#ifndef ACCEL_VCPU_H
+#define ACCEL_VCPU_H
+
+#include <glib.h>
+#include <stdint.h>
+
+/* -smp: how many there are, and how they sit together. */
+typedef struct VcpuTopology {
+    guint count;                   /* 1 to VCPU_MAX; equal to sockets * cores * threads */
+    guint sockets, cores, threads; /* cores a socket, threads a core */
+} VcpuTopology;
+
+#define VCPU_MAX 240 /* an APIC id has 8 bits, and some are taken by the topology's rounding */
+
+/* Before the accelerator is chosen; one CPU otherwise. */
+void vcpu_set_topology(const VcpuTopology *topology);
+const VcpuTopology *vcpu_topology(void);
+
+/* The local APIC's id of CPU @index (x86: bits for thread, core, socket; SDM volume 3, 9.9.3). */
+guint vcpu_apic_id(guint index);
+
+/* The state in which the first CPU begins after power-on and reset, instead of at the reset vector.
+ */
+typedef struct VcpuBoot {
+    gboolean long_mode;  /* 64-bit with paging by @page_table, otherwise 32-bit without paging */
+    uint64_t page_table; /* guest physical */
+    uint64_t gdt;        /* guest physical, with code at selector 0x10, data at 0x18 */
+    uint16_t gdt_limit;  /* bytes, less 1 */
+    uint64_t entry;      /* rip */
+    uint64_t rbx, rsi;   /* what the boot protocol hands over; other registers are 0 */
+} VcpuBoot;
+
+/* Copied. */
+void vcpu_set_boot(const VcpuBoot *boot);
+const VcpuBoot *vcpu_boot(void); /* NULL: none was set */
+
+/* Host thread ids, for query-cpus-fast; 0 under an accelerator without CPUs. */
+gint vcpu_thread_id(guint index);
+
+#endif
