@@ -134,6 +134,9 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         }
         g_string_append_printf(names, "%s%s", names->len ? ":" : "", name);
     }
+    if (!property && command_line_has(items, "enable-kvm")) {
+        property = g_strdup("kvm");
+    }
     if (property && !*property) {
         vm_error_set(error, "-machine accel=: names no accelerator; -accel help lists them");
         return FALSE;
@@ -153,6 +156,19 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         return FALSE;
     }
     return accel_select(names->str, error);
+}
+
+/* -kernel and its like are properties of the machine. */
+static void take_boot_options(const GArray *items, json_object *machine)
+{
+    static const char *const names[] = {"kernel", "initrd", "append"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        const char *value = command_line_last(items, names[i]);
+        if (value) {
+            json_add_string(machine, names[i], value);
+        }
+    }
 }
 
 gboolean setup_machine_object(const GArray *items, GError **error)
@@ -175,6 +191,7 @@ gboolean setup_machine_object(const GArray *items, GError **error)
     if (!choose_accelerator(items, options, class, error)) {
         return FALSE;
     }
+    take_boot_options(items, options);
     FOR_EACH_ITEM(items, item, "numa")
     {
         if (!apply_numa(item->value, options, &numa, error)) {

@@ -198,6 +198,9 @@ gboolean setup_start(const GArray *items, GError **error)
 {
     vm_globals_report_unused();
     device_set_machine_complete();
+    if (!machine_boot(error) || !accel_start(error)) {
+        return FALSE;
+    }
     if (qtest_is_open()) {
         qtest_start();
     }
@@ -212,6 +215,7 @@ void setup_clear(void)
 {
     device_hurry_all(); /* first: an access of qtest may be waiting for a device's peer */
     qtest_stop();
+    accel_stop();
     monitor_cleanup(1000);
     device_cleanup_all();
     machine_cleanup();

@@ -5,6 +5,7 @@
 #include "hw/core/device.h"
 #include "system/run-state.h"
 #include "util/error.h"
+#include "util/report.h"
 #include "util/size.h"
 
 #include <inttypes.h>
@@ -29,6 +30,18 @@ static const VmField machine_fields[] = {
      .kind = VM_FIELD_BOOL,
      .offset = G_STRUCT_OFFSET(Machine, dump_guest_core),
      .default_value = TRUE},
+    {.name = "kernel",
+     .doc = "file of the kernel that the machine starts",
+     .kind = VM_FIELD_STRING,
+     .offset = G_STRUCT_OFFSET(Machine, kernel)},
+    {.name = "initrd",
+     .doc = "file of the kernel's initial RAM disk",
+     .kind = VM_FIELD_STRING,
+     .offset = G_STRUCT_OFFSET(Machine, initrd)},
+    {.name = "append",
+     .doc = "command line of the kernel",
+     .kind = VM_FIELD_STRING,
+     .offset = G_STRUCT_OFFSET(Machine, append)},
     {.name = NULL},
 };
 
@@ -254,9 +267,21 @@ static gboolean check_no_memory(Machine *machine, GError **error)
     return TRUE;
 }
 
+gboolean machine_boot(GError **error)
+{
+    MachineClass *class = MACHINE_GET_CLASS(current);
+
+    return !class->boot || class->boot(current, error);
+}
+
 static void reset_devices(gpointer opaque G_GNUC_UNUSED)
 {
+    g_autoptr(GError) error = NULL;
+
     device_reset_all();
+    if (!machine_boot(&error)) {
+        report_error("the machine cannot start again: %s", error->message);
+    }
 }
 
 gboolean machine_build(GError **error)

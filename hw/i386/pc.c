@@ -5,9 +5,11 @@
  */
 #include "hw/i386/pc.h"
 
+#include "accel/accel.h"
 #include "hw/acpi/acpi.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
+#include "hw/i386/linux-boot.h"
 #include "hw/mem/memory-device.h"
 #include "system/memory.h"
 #include "util/error.h"
@@ -18,6 +20,8 @@
 #define PC_SLOT_ROOM (UINT64_C(2) << 20)     /* a DIMM's alignment: what each may leave unused */
 #define PC_ADDRESS_LIMIT (UINT64_C(1) << 52) /* Intel SDM volume 3, 4.1.4: MAXPHYADDR <= 52 */
 #define PC_MAX_SLOTS 32000
+#define PC_BASE_MEMORY_END UINT64_C(0x9fc00) /* a PC's last KiB below 640 KiB is not free */
+#define PC_EXTENDED_MEMORY UINT64_C(0x100000)
 #define PC_FIRST_INTX_LINE 16 /* pins 0 to 15 of the I/O APIC are the ISA interrupts */
 
 typedef struct PcMachine {
@@ -26,6 +30,7 @@ typedef struct PcMachine {
     int vmport, smm; /* index of switch_names */
     PciBus *bus;
     FwCfg *fw_cfg;
+    LinuxBoot *linux_boot; /* NULL without -kernel */
 } PcMachine;
 
 typedef MachineClass PcMachineClass;
@@ -144,14 +149,61 @@ static void describe_to_firmware(PcMachine *pc)
     fw_cfg_set_u16(pc->fw_cfg, FW_CFG_MAX_CPUS, 1);
 }
 
+static gboolean read_kernel(PcMachine *pc, GError **error)
+{
+    const Machine *machine = &pc->parent;
+
+    if (!machine->kernel) {
+        if (machine->initrd || machine->append) {
+            vm_error_set(error, "-%s: needs -kernel", machine->initrd ? "initrd" : "append");
+            return FALSE;
+        }
+        return TRUE;
+    }
+    pc->linux_boot = linux_boot_new(machine->kernel, machine->initrd, machine->append, error);
+    return pc->linux_boot != NULL;
+}
+
+static void add_boot_memory(GArray *memory, uint64_t address, uint64_t end, BootMemoryType type)
+{
+    BootMemory entry = {address, end - address, type};
+
+    if (end > address) {
+        g_array_append_val(memory, entry);
+    }
+}
+
+/* What a kernel may use: RAM, less what PCs keep for themselves below 1 MiB (ACPI 6.4, 15). */
+static gboolean boot(Machine *machine, GError **error)
+{
+    g_autoptr(GArray) memory = g_array_new(FALSE, FALSE, sizeof(BootMemory));
+    PcMachine *pc = (PcMachine *)machine;
+    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+    BootBoard board = {.memory = memory, .low_ram = low};
+
+    if (!pc->linux_boot) {
+        if (ACCEL_GET_CLASS(accel_current())->has_cpus) {
+            vm_error_set(error, "-kernel is missing: there is no firmware here that could start "
+                                "a guest from a disk");
+            return FALSE;
+        }
+        return TRUE;
+    }
+    add_boot_memory(memory, 0, MIN(low, PC_BASE_MEMORY_END), BOOT_MEMORY_RAM);
+    add_boot_memory(memory, PC_BASE_MEMORY_END, PC_EXTENDED_MEMORY, BOOT_MEMORY_RESERVED);
+    add_boot_memory(memory, PC_EXTENDED_MEMORY, low, BOOT_MEMORY_RAM);
+    add_boot_memory(memory, PC_HIGH_BASE, PC_HIGH_BASE + machine->ram_size - low, BOOT_MEMORY_RAM);
+    return linux_boot_load(pc->linux_boot, &board, error);
+}
+
 static gboolean build(Machine *machine, GError **error)
 {
     static const guint intx_lines[] = {PC_FIRST_INTX_LINE, PC_FIRST_INTX_LINE + 1,
                                        PC_FIRST_INTX_LINE + 2, PC_FIRST_INTX_LINE + 3};
     PcMachine *pc = (PcMachine *)machine;
 
-    if (!check_properties(pc, error) || !place_hotplug_area(machine, error) ||
-        !place_ram(machine, error)) {
+    if (!check_properties(pc, error) || !read_kernel(pc, error) ||
+        !place_hotplug_area(machine, error) || !place_ram(machine, error)) {
         return FALSE;
     }
     describe_to_firmware(pc);
@@ -173,6 +225,7 @@ static void finalize(GObject *object)
         g_clear_pointer(&pc->bus, pci_bus_free);
     }
     g_clear_pointer(&pc->fw_cfg, fw_cfg_free);
+    g_clear_pointer(&pc->linux_boot, linux_boot_free);
     memory_device_area_clear();
     parent->finalize(object);
 }
@@ -193,6 +246,7 @@ static void pc_machine_class_init(PcMachineClass *class)
     class->max_slots = PC_MAX_SLOTS;
     class->default_ram_id = "pc.ram";
     class->build = build;
+    class->boot = boot;
     vm_object_class_install_fields(class, pc_machine_fields);
 }
 

@@ -59,12 +59,14 @@ static const BadOption missing[] = {
 
 /* Options of QEMU's that need what is not there: the line says what, or what to write instead. */
 static const BadOption refused[] = {
-    {"-enable-kvm", "-enable-kvm|no CPU|-accel qtest"},
+    {"-enable-kvm -accel qtest", "-machine accel=kvm|-accel qtest"},
     {"-cpu host", "-cpu host|no CPU"},
     {"-smp 4", "-smp 4|no CPU"},
-    {"-kernel bzImage", "-kernel bzImage|no CPU"},
-    {"-initrd initrd.gz", "-initrd initrd.gz|no CPU"},
-    {"-append quiet", "-append quiet|no CPU"},
+    {"-kernel no-such-file -accel qtest", "-kernel no-such-file|cannot be read"},
+    {"-kernel /dev/null -accel qtest", "-kernel /dev/null|not a regular file"},
+    {"-kernel /etc/passwd -accel qtest", "-kernel /etc/passwd|bzImage"},
+    {"-initrd initrd.gz -accel qtest", "-initrd|-kernel"},
+    {"-append quiet -accel qtest", "-append|-kernel"},
     {"-bios b.bin", "-bios b.bin|no CPU"},
     {"-boot strict=on", "-boot strict=on|no CPU"},
     {"-rtc base=utc", "-rtc base=utc|no CPU"},
@@ -137,16 +139,16 @@ static const BadOption machine[] = {
     {"-M pc,id=x", "-machine|.id'"},
     {"-M pc,usb=on", "-machine usb=on|usb=off"},
     {"-M pc,acpi=off", "-machine acpi=off|acpi=on"},
-    {"-accel foo", "-accel foo|available accelerators: qtest"},
+    {"-accel foo", "-accel foo|available accelerators: kvm, qtest"},
     {"-accel ''", "-accel ''|NAME"},
-    {"-accel kvm", "-accel kvm|KVM|available accelerators: qtest"},
-    {"-accel tcg", "-accel tcg|TCG|available accelerators: qtest"},
-    {"-accel kvm:tcg", "-accel kvm|available accelerators: qtest"},
-    {"-accel kvm -accel tcg", "-accel kvm|available accelerators: qtest"},
+    {"-accel kvm", "-"},
+    {"-accel tcg", "-accel tcg|TCG|available accelerators: kvm, qtest"},
+    {"-accel kvm:tcg", "-"},
+    {"-accel kvm -accel tcg", "-"},
     {"-accel foo=bar", "-accel|foo"},
     {"-accel qtest,thread=multi", "-accel|'thread'"},
     {"-accel qtest,foo", "-accel|'foo'"},
-    {"-M pc,accel=foo", "accel foo|available accelerators: qtest"},
+    {"-M pc,accel=foo", "accel foo|available accelerators: kvm, qtest"},
     {"-M pc,accel=", "accel|-accel help"},
     {"-M pc,accel=qtest -accel qtest", "-machine accel=qtest|-accel qtest"},
     {NULL, NULL},
@@ -154,7 +156,7 @@ static const BadOption machine[] = {
 
 static const BadOption no_accelerator[] = {
     {"-M pc", "-machine pc|-accel qtest"},
-    {"-M pc -accel kvm", "-accel kvm|available accelerators: qtest"},
+    {"-M pc -accel kvm", "-"},
     {NULL, NULL},
 };
 

@@ -44,7 +44,7 @@ static void test_refusals(void)
         {"x|-monitor|stdio", "-monitor stdio: the human monitor comes in a later version"},
         {"x|-display|gtk", "-display gtk: there is no display here; use 'none'"},
         {"x|-smp|4", "-smp 4: the machine has no CPU"},
-        {"x|-enable-kvm", "-enable-kvm: the machine has no CPU"},
+        {"x|-bios|f", "-bios f: the machine has no CPU"},
         {"x|-drive|file=x", "-drive file=x: there is no block layer here"},
         {"x|-sandbox|on", "-sandbox on: "},
         {"x|-incoming|unix:/x", "-incoming unix:/x: migration comes in a later version"},

@@ -20,6 +20,7 @@ struct Machine {
     HostMemory *ram;         /* reference; claimed as "machine" */
     gboolean ram_is_default; /* the machine made it, as /objects/DEFAULT-RAM-ID */
     gboolean mem_merge, dump_guest_core;
+    char *kernel, *initrd, *append; /* -kernel and its like; NULL: not given */
 };
 
 typedef struct MachineClass {
@@ -34,6 +35,11 @@ typedef struct MachineClass {
     const char *default_ram_id; /* query-machines */
     /* Builds the board around @machine->ram.  NULL: there is nothing to build. */
     gboolean (*build)(Machine *machine, GError **error);
+    /*
+     * Puts into RAM what the first CPU begins with; when all devices exist, and at each reset after
+     * theirs.  NULL: nothing.
+     */
+    gboolean (*boot)(Machine *machine, GError **error);
 } MachineClass;
 
 #define TYPE_MACHINE (machine_get_type())
@@ -57,6 +63,9 @@ gboolean machine_create(MachineClass *class, json_object *properties, GError **e
 /* Checks what -m said, finds or makes the RAM and builds the board; sizes not given are filled in.
  */
 gboolean machine_build(GError **error);
+
+/* When all devices exist: what the CPUs begin with is in place. */
+gboolean machine_boot(GError **error);
 
 /* At exit, after device_cleanup_all() and before memory_clear(): takes the board apart. */
 void machine_cleanup(void);

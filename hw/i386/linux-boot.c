@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting a Linux kernel: its files, and what both of its entries need. */
+#include "linux-boot-internal.h"
+
+#include "system/memory.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PAGE_SIZE UINT64_C(4096)
+
+/* --- files --- */
+
+static GMappedFile *map_file(const char *option, const char *path, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    GMappedFile *file = NULL;
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        vm_error_set_errno(error, errno, "%s %s: cannot be read", option, path);
+    } else if (!S_ISREG(status.st_mode) || status.st_size == 0) {
+        vm_error_set(error, "%s %s: is %s", option, path,
+                     S_ISREG(status.st_mode) ? "empty" : "not a regular file");
+    } else if (!(file = g_mapped_file_new_from_fd(fd, FALSE, &reason))) {
+        vm_error_set(error, "%s %s: cannot be mapped: %s", option, path, reason->message);
+    }
+    fd_clear(&fd);
+    return file;
+}
+
+/* Images that a user may take for a kernel, with what can be done about it. */
+static gboolean refuse_packed(const LinuxBoot *boot, GError **error)
+{
+    static const struct {
+        const char *magic;
+        gsize size;
+        const char *name, *advice;
+    } packed[] = {
+        {"\x1f\x8b", 2, "gzip", "gunzip"},
+        {"\xfd"
+         "7zXZ",
+         5, "xz", "unxz"},
+        {"\x28\xb5\x2f\xfd", 4, "zstd", "unzstd"},
+        {"\x04\x22\x4d\x18", 4, "LZ4", "unlz4"},
+        {"BZh", 3, "bzip2", "bunzip2"},
+    };
+    const char *bytes = g_mapped_file_get_contents(boot->kernel);
+    gsize size = g_mapped_file_get_length(boot->kernel);
+
+    for (guint i = 0; i < G_N_ELEMENTS(packed); i++) {
+        if (size >= packed[i].size && memcmp(bytes, packed[i].magic, packed[i].size) == 0) {
+            vm_error_set(error, "-kernel %s: is packed with %s; unpack it with %s first",
+                         boot->kernel_path, packed[i].name, packed[i].advice);
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static gboolean is_elf(const LinuxBoot *boot)
+{
+    return g_mapped_file_get_length(boot->kernel) >= SELFMAG &&
+           memcmp(g_mapped_file_get_contents(boot->kernel), ELFMAG, SELFMAG) == 0;
+}
+
+LinuxBoot *linux_boot_new(const char *kernel, const char *initrd, const char *command_line,
+                          GError **error)
+{
+    g_autoptr(LinuxBoot) boot = g_new0(LinuxBoot, 1);
+
+    boot->kernel_path = g_strdup(kernel);
+    boot->initrd_path = g_strdup(initrd);
+    boot->command_line = g_strdup(command_line ? command_line : "");
+    boot->kernel = map_file("-kernel", kernel, error);
+    if (!boot->kernel) {
+        return NULL;
+    }
+    if (initrd) {
+        boot->initrd = map_file("-initrd", initrd, error);
+        if (!boot->initrd) {
+            return NULL;
+        }
+    }
+    boot->elf = is_elf(boot);
+    if (refuse_packed(boot, error) ||
+        !(boot->elf ? pvh_check(boot, error) : bzimage_check(boot, error))) {
+        return NULL;
+    }
+    return g_steal_pointer(&boot);
+}
+
+void linux_boot_free(LinuxBoot *boot)
+{
+    if (!boot) {
+        return;
+    }
+    g_clear_pointer(&boot->kernel, g_mapped_file_unref);
+    g_clear_pointer(&boot->initrd, g_mapped_file_unref);
+    g_free(boot->kernel_path);
+    g_free(boot->initrd_path);
+    g_free(boot->command_line);
+    g_free(boot);
+}
+
+gboolean linux_boot_load(LinuxBoot *boot, const BootBoard *board, GError **error)
+{
+    return boot->elf ? pvh_load(boot, board, error) : bzimage_load(boot, board, error);
+}
+
+/* --- guest memory --- */
+
+gboolean boot_write(uint64_t address, const void *bytes, gsize size, const char *what,
+                    GError **error)
+{
+    if (!memory_copy_out(address, bytes, size)) {
+        vm_error_set(error,
+                     "-kernel: %s does not fit: %zu bytes at guest address 0x%" PRIx64
+                     " are not all RAM; give the guest more with -m",
+                     what, size, address);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean boot_place_initrd(LinuxBoot *boot, uint64_t floor, uint64_t limit, uint64_t *address,
+                           GError **error)
+{
+    gsize size;
+
+    *address = 0;
+    if (!boot->initrd) {
+        return TRUE;
+    }
+    size = g_mapped_file_get_length(boot->initrd);
+    if (limit < floor || size > limit - floor || limit - size < floor + PAGE_SIZE) {
+        vm_error_set(
+            error,
+            "-initrd %s: %zu bytes do not fit between the kernel and guest address 0x%" PRIx64
+            "; give the guest more with -m",
+            boot->initrd_path, size, limit);
+        return FALSE;
+    }
+    *address = (limit - size) / PAGE_SIZE * PAGE_SIZE;
+    return boot_write(*address, g_mapped_file_get_contents(boot->initrd), size, "the initrd",
+                      error);
+}
+
+gboolean boot_place_command_line(LinuxBoot *boot, gsize maximum, GError **error)
+{
+    gsize length = strlen(boot->command_line);
+
+    maximum = MIN(maximum, BOOT_COMMAND_LINE_ROOM - 1);
+    if (length > maximum) {
+        vm_error_set(error, "-append: has %zu bytes, this kernel takes %zu at most", length,
+                     maximum);
+        return FALSE;
+    }
+    return boot_write(BOOT_COMMAND_LINE, boot->command_line, length + 1, "the command line", error);
+}
+
+gboolean boot_place_gdt(gboolean long_mode, uint16_t *limit, GError **error)
+{
+    /* Descriptors of 4 GiB (SDM volume 3, 3.4.5): two that are empty, code at 0x10, data at 0x18.
+     */
+    const uint64_t table[] = {
+        0,
+        0,
+        long_mode ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff),
+        UINT64_C(0x00cf93000000ffff),
+    };
+
+    *limit = sizeof(table) - 1;
+    return boot_write(BOOT_GDT, table, sizeof(table), "the descriptor table", error);
+}
