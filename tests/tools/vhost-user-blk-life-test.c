@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -260,6 +261,35 @@ static void test_waiting(void)
     blk_program_end(program);
 }
 
+static void lower_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 64;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* All the queues that the protocol can name, on a host whose limit of descriptors is low. */
+static void test_many_queues(void)
+{
+    g_autoptr(Names) names = names_new();
+    const ChildOptions child = {.prepare = lower_descriptor_limit};
+    const BlkGuestOptions options = {.queues = 256, .depth = 1};
+    BlkProgram *program = blk_program_start(
+        &child, "--blk-file %s --socket-path %s --num-queues 256", names->image, names->socket);
+    BlkGuest *guest = blk_guest_connect(names->socket, &options);
+
+    for (guint i = 0; i < options.queues; i++) {
+        guint64 words[64];
+        g_assert_cmpuint(blk_guest_do(guest, i, VIRTIO_BLK_T_IN, i, words, sizeof(words)), ==,
+                         VIRTIO_BLK_S_OK);
+        g_assert_cmpuint(words[0], ==, i);
+    }
+    blk_guest_leave(guest);
+    blk_program_end(program);
+}
+
 /* Front ends that come and go, in order or not, leave no descriptor and no mapping behind. */
 static void test_reconnect(void)
 {
@@ -388,6 +418,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-blk/fd/connected", test_fd_connected);
     g_test_add_func("/vhost-user-blk/fd/broken", test_fd_connected_broken);
     g_test_add_func("/vhost-user-blk/waiting", test_waiting);
+    g_test_add_func("/vhost-user-blk/many-queues", test_many_queues);
     g_test_add_func("/vhost-user-blk/reconnect", test_reconnect);
     g_test_add_func("/vhost-user-blk/broken-front-ends", test_broken_front_ends);
     g_test_add_func("/vhost-user-blk/fault/cut-memory", test_cut_memory);

@@ -7,16 +7,15 @@
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
 #include "tools/blk-program.h"
+#include "tools/forbid.h"
 #include "tools/inject.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,21 +25,9 @@
 
 /* --- io_uring is forbidden --- */
 
-static struct sock_filter no_io_uring[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-};
-
 static void forbid_io_uring(void)
 {
-    const struct sock_fprog program = {G_N_ELEMENTS(no_io_uring), no_io_uring};
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
-        _exit(126);
-    }
+    forbid_call(SYS_io_uring_setup, EPERM);
 }
 
 /* --- everything that it offers --- */

@@ -6,11 +6,14 @@
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
 #include "tools/blk-program.h"
+#include "tools/forbid.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +144,41 @@ static void test_end_under_load(gconstpointer arguments)
     g_autofree char *requests = g_strdup_printf("write-requests: %u\n", load->answered);
     g_assert_nonnull(strstr(output, requests)); /* of --stats */
     rig_free(rig);
+}
+
+static void forbid_fdatasync(void)
+{
+    forbid_call(SYS_fdatasync, EIO);
+}
+
+/* On a host where nothing can be made stable the end says so, unless nobody asked for it. */
+static void test_end_flushes(void)
+{
+    static const char *const modes[] = {"writeback", "unsafe"};
+    const ChildOptions options = {.prepare = forbid_fdatasync};
+
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+        g_autofree char *socket = vmm_temporary_path("socket");
+        BlkProgram *program = blk_program_start(
+            &options, "--blk-file %s --socket-path %s --cache %s", image, socket, modes[i]);
+        BlkGuest *guest = blk_guest_connect(socket, NULL);
+        char data[512] = {0};
+
+        g_assert_cmpuint(blk_guest_do(guest, 0, VIRTIO_BLK_T_OUT, 0, data, sizeof(data)), ==,
+                         VIRTIO_BLK_S_OK);
+        blk_guest_leave(guest);
+        blk_program_signal(program, SIGTERM);
+        int copy = dup(program->output);
+        int status = blk_program_wait(program);
+        g_autofree char *output = child_read(copy);
+        close(copy);
+        g_assert_true(WIFEXITED(status));
+        g_assert_cmpint(WEXITSTATUS(status), ==, i == 0 ? 1 : 0);
+        g_assert_cmpint(strstr(output, "cannot be made stable") != NULL, ==, i == 0);
+        g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
+        unlink(image);
+    }
 }
 
 /* --- its new size --- */
@@ -346,6 +384,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user-blk/end/one-thread", "--stats --iothreads 1",
                          test_end_under_load);
     g_test_add_data_func("/vhost-user-blk/end/sandbox", "--stats --sandbox", test_end_under_load);
+    g_test_add_func("/vhost-user-blk/end/flushes", test_end_flushes);
     g_test_add_data_func("/vhost-user-blk/resize/plain", "--log info", test_resize);
     g_test_add_data_func("/vhost-user-blk/resize/sandbox", "--log info --sandbox", test_resize);
     g_test_add_func("/vhost-user-blk/resize/alone", test_resize_alone);

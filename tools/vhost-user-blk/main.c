@@ -10,9 +10,9 @@
 
 #include <stdio.h>
 
-/* Of each queue three event fds and what its worker watches them with, of a connection some dozens:
- * memory regions keep none. */
-#define DESCRIPTORS_OF_QUEUE 4
+/* A queue has three event fds, its worker up to five descriptors of its own; memory regions keep
+ * none. */
+#define DESCRIPTORS_OF_QUEUE 8
 #define DESCRIPTORS_OF_PROGRAM 128
 
 /* What exists between the start and the end, in this order. */

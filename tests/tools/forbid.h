@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A host that forbids a system call, as containers do with theirs. */
+#ifndef TESTS_TOOLS_FORBID_H
+#define TESTS_TOOLS_FORBID_H
+
+/* From here on system call @number fails with @error in this process and its children.
+ * Async-signal-safe, for ChildOptions.prepare. */
+void forbid_call(unsigned number, unsigned error);
+
+#endif
