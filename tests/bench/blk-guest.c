@@ -11,6 +11,7 @@
 #define MEMORY (128ull << 20)     /* bytes, whatever the number of regions */
 #define MEMORY_START (4ull << 30) /* guest address */
 #define HEADER_SIZE 16u           /* virtio 1.2, 5.2.6: type, reserved, sector */
+#define ALIGNMENT 64u             /* of vhost_user_driver_place() */
 #define SLOT_SIZE 32u             /* a header and behind it the status byte */
 #define CAPACITY_OFFSET 0u        /* 5.2.4, in the configuration space */
 #define FEATURE_MQ (1ull << 12)   /* 5.2.3 */
@@ -54,7 +55,8 @@ static void negotiate(BlkGuest *guest)
                                                  sizeof(guest->capacity)));
 }
 
-/* Space of @size bytes within one region, from @offset of memory on; returns where it begins. */
+/* Space of @size bytes within one region, from @offset of memory on; returns where it begins:
+ * aligned, so that what is placed there is as long as when it was placed at 0. */
 static guint64 fit(const BlkGuest *guest, guint64 offset, guint64 size)
 {
     guint64 region = MEMORY / guest->options.regions;
@@ -63,6 +65,7 @@ static guint64 fit(const BlkGuest *guest, guint64 offset, guint64 size)
         vmm_fail("--regions %u: a ring of %" G_GUINT64_FORMAT " bytes does not fit a region",
                  guest->options.regions, size);
     }
+    offset = (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (offset / region != (offset + size - 1) / region) {
         offset = (offset / region + 1) * region;
     }
