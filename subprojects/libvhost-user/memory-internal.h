@@ -3,6 +3,8 @@
 #ifndef VHOST_USER_MEMORY_INTERNAL_H
 #define VHOST_USER_MEMORY_INTERNAL_H
 
+#include <stdalign.h>
+
 #include "memory-region.h"
 
 /* No generation: of a reader that uses none, or when nothing waits for one. */
@@ -38,12 +40,6 @@ typedef struct VhostUserTokens {
     uint32_t count;
     uint32_t older, newer; /* indices; newer also links the free ones */
 } VhostUserTokens;
-
-/* A region that was hit. */
-typedef struct VhostUserSpan {
-    uint64_t guest_address, size; /* size 0: none */
-    uint8_t *host;
-} VhostUserSpan;
 
 struct VhostUserReader {
     /*

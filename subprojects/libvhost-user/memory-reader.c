@@ -178,7 +178,7 @@ static void count(_Atomic uint64_t *counter)
 static void *inside(const VhostUserSpan *span, uint64_t guest_address, uint64_t size,
                     uint64_t *contiguous)
 {
-    uint64_t offset = guest_address - span->guest_address;
+    uint64_t offset = guest_address - span->address;
     uint64_t rest = span->size - offset;
 
     *contiguous = size < rest ? size : rest;
@@ -189,25 +189,20 @@ void *vhost_user_reader_translate(VhostUserReader *reader, uint64_t guest_addres
                                   uint64_t *contiguous)
 {
     VhostUserSpan *cache = reader->cache;
-    const VhostUserRegion *region;
+    VhostUserSpan before;
 
     count(&reader->lookups);
-    if (guest_address - cache[0].guest_address < cache[0].size) {
+    if (guest_address - cache[0].address < cache[0].size) {
         count(&reader->hits);
         return inside(&cache[0], guest_address, size, contiguous);
     }
     /* A request has its header and its data in different places, in turn. */
-    VhostUserSpan before = cache[0];
-
-    if (guest_address - cache[1].guest_address < cache[1].size) {
+    before = cache[0];
+    if (guest_address - cache[1].address < cache[1].size) {
         count(&reader->hits);
         cache[0] = cache[1];
-    } else {
-        region = vhost_user_table_find(reader->table, guest_address);
-        if (!region) {
-            return NULL;
-        }
-        cache[0] = (VhostUserSpan){region->guest_address, region->size, region->host};
+    } else if (!vhost_user_table_find_span(reader->table, guest_address, &cache[0])) {
+        return NULL;
     }
     cache[1] = before;
     return inside(&cache[0], guest_address, size, contiguous);

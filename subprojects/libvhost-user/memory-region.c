@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -17,12 +16,11 @@
 
 static bool pool_grow(VhostUserRegionPool *pool)
 {
-    VhostUserRegionChunk *chunk = aligned_alloc(alignof(VhostUserRegionChunk), sizeof(*chunk));
+    VhostUserRegionChunk *chunk = calloc(1, sizeof(*chunk));
 
     if (!chunk) {
         return false;
     }
-    memset(chunk, 0, sizeof(*chunk));
     for (uint32_t i = VHOST_USER_CHUNK_REGIONS; i > 0; i--) {
         chunk->regions[i - 1].retired.next = pool->free;
         pool->free = &chunk->regions[i - 1].retired;

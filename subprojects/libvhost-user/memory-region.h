@@ -7,18 +7,14 @@
 #ifndef VHOST_USER_MEMORY_REGION_H
 #define VHOST_USER_MEMORY_REGION_H
 
-#include <stdalign.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "memory-table.h"
 
 struct VhostUserRegion {
-    /* What a lookup needs, in one cache line. Constant while the region is published. */
-    alignas(64) uint64_t guest_address;
-    uint64_t size;
+    uint64_t guest_address, size, user_address, mmap_offset;
     uint8_t *host;
-
-    uint64_t user_address, mmap_offset;
     VhostUserRetired retired; /* also links the free ones of the pool */
     dev_t device;             /* with inode: the file behind it */
     ino_t inode;

@@ -61,44 +61,40 @@ void vhost_user_table_free_new(const VhostUserTableChange *change)
     free(change->new);
 }
 
-/* How many leaves begin at or below the address. */
+/*
+ * How many leaves begin at or below the address.  Here and below the loop takes the same steps
+ * whatever the address is, without a branch on what it finds: such a branch would be predicted
+ * wrongly every other time, which costs more than the step.
+ */
 static uint32_t leaves_up_to(const VhostUserTable *table, uint64_t address)
 {
     uint32_t base = 0;
-    uint32_t count = table->count;
 
-    while (count > 0) {
-        uint32_t half = count / 2;
-
-        if (table->leaves[base + half].address <= address) {
-            base += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
+    if (table->count == 0 || table->leaves[0].address > address) {
+        return 0;
     }
-    return base;
+    for (uint32_t count = table->count; count > 1; count -= count / 2) {
+        base += count / 2 * (table->leaves[base + count / 2].address <= address);
+    }
+    return base + 1;
 }
 
 static uint32_t regions_up_to(const VhostUserLeaf *leaf, uint64_t address)
 {
     uint32_t base = 0;
-    uint32_t count = leaf->count;
 
-    while (count > 0) {
-        uint32_t half = count / 2;
-
-        if (leaf->addresses[base + half] <= address) {
-            base += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
+    if (leaf->addresses[0] > address) {
+        return 0;
     }
-    return base;
+    for (uint32_t count = leaf->count; count > 1; count -= count / 2) {
+        base += count / 2 * (leaf->addresses[base + count / 2] <= address);
+    }
+    return base + 1;
 }
 
-VhostUserRegion *vhost_user_table_floor(const VhostUserTable *table, uint64_t address)
+/* The leaf and place in it of the last region that begins at or below the address, which may lie
+ * behind its end; NULL if there is none. */
+static const VhostUserLeaf *floor_of(const VhostUserTable *table, uint64_t address, uint32_t *place)
 {
     uint32_t leaves = leaves_up_to(table, address);
     const VhostUserLeaf *leaf;
@@ -107,22 +103,39 @@ VhostUserRegion *vhost_user_table_floor(const VhostUserTable *table, uint64_t ad
         return NULL;
     }
     leaf = table->leaves[leaves - 1].leaf;
-    return leaf->regions[regions_up_to(leaf, address) - 1]; /* the leaf begins at or below */
+    *place = regions_up_to(leaf, address) - 1; /* the leaf begins at or below */
+    return leaf;
+}
+
+bool vhost_user_table_find_span(const VhostUserTable *table, uint64_t address, VhostUserSpan *span)
+{
+    uint32_t place;
+    const VhostUserLeaf *leaf = floor_of(table, address, &place);
+
+    if (!leaf || address - leaf->addresses[place] >= leaf->spans[place].size) {
+        return false;
+    }
+    *span =
+        (VhostUserSpan){leaf->addresses[place], leaf->spans[place].size, leaf->spans[place].host};
+    return true;
 }
 
 VhostUserRegion *vhost_user_table_find(const VhostUserTable *table, uint64_t address)
 {
-    VhostUserRegion *region = vhost_user_table_floor(table, address);
+    uint32_t place;
+    const VhostUserLeaf *leaf = floor_of(table, address, &place);
 
-    return region && address - address_in(table->order, region) < region->size ? region : NULL;
+    return leaf && address - leaf->addresses[place] < leaf->spans[place].size ? leaf->regions[place]
+                                                                              : NULL;
 }
 
 bool vhost_user_table_overlaps(const VhostUserTable *table, uint64_t address, uint64_t size)
 {
-    /* The regions of the table do not overlap: all before this one end before it begins. */
-    const VhostUserRegion *last = vhost_user_table_floor(table, address + size - 1);
+    uint32_t place;
+    const VhostUserLeaf *leaf = floor_of(table, address + size - 1, &place);
 
-    return last && address_in(table->order, last) + last->size > address;
+    /* The regions of the table do not overlap: all before this one end before it begins. */
+    return leaf && leaf->addresses[place] + leaf->spans[place].size > address;
 }
 
 static void leaf_append(VhostUserLeaf *leaf, const VhostUserLeaf *from, uint32_t begin,
@@ -130,6 +143,7 @@ static void leaf_append(VhostUserLeaf *leaf, const VhostUserLeaf *from, uint32_t
 {
     memcpy(&leaf->addresses[leaf->count], &from->addresses[begin],
            (end - begin) * sizeof(from->addresses[0]));
+    memcpy(&leaf->spans[leaf->count], &from->spans[begin], (end - begin) * sizeof(from->spans[0]));
     memcpy(&leaf->regions[leaf->count], &from->regions[begin],
            (end - begin) * sizeof(from->regions[0]));
     leaf->count += end - begin;
@@ -138,6 +152,8 @@ static void leaf_append(VhostUserLeaf *leaf, const VhostUserLeaf *from, uint32_t
 static void leaf_append_region(VhostUserLeaf *leaf, uint64_t address, VhostUserRegion *region)
 {
     leaf->addresses[leaf->count] = address;
+    leaf->spans[leaf->count].size = region->size;
+    leaf->spans[leaf->count].host = region->host;
     leaf->regions[leaf->count] = region;
     leaf->count++;
 }

@@ -25,16 +25,26 @@ typedef enum VhostUserOrder {
     VHOST_USER_ORDER_USER,  /* by user address of the front-end */
 } VhostUserOrder;
 
-/* At 128 a leaf is 2 KiB, and the table of 32,768 regions has a root of some 8 KiB: about what one
- * change has to copy. */
+/* At 128 a leaf is 5 KiB, and the table of 32,768 regions has a root of 4 to 8 KiB: what one change
+ * has to copy. */
 #define VHOST_USER_LEAF_REGIONS 128u
 
 typedef struct VhostUserLeaf {
     VhostUserRetired retired;
     uint32_t count; /* at least 1 */
     uint64_t addresses[VHOST_USER_LEAF_REGIONS];
+    struct {
+        uint64_t size;
+        uint8_t *host;
+    } spans[VHOST_USER_LEAF_REGIONS]; /* copied from the regions: a lookup goes no further */
     VhostUserRegion *regions[VHOST_USER_LEAF_REGIONS];
 } VhostUserLeaf;
+
+/* A region as a lookup needs it. */
+typedef struct VhostUserSpan {
+    uint64_t address, size; /* size 0: none */
+    uint8_t *host;
+} VhostUserSpan;
 
 typedef struct VhostUserTable {
     VhostUserRetired retired;
@@ -58,11 +68,12 @@ VhostUserTable *vhost_user_table_new(VhostUserOrder order);
 /* The root and every leaf; not the regions. NULL is allowed. */
 void vhost_user_table_free(VhostUserTable *table);
 
-/* The last region that starts at or below @address, or NULL. The address may lie behind its end. */
-VhostUserRegion *vhost_user_table_floor(const VhostUserTable *table, uint64_t address);
-
 /* The region that @address lies in, or NULL. */
 VhostUserRegion *vhost_user_table_find(const VhostUserTable *table, uint64_t address);
+
+/* Where the region that @address lies in is in our process. @span stays as it is if there is none.
+ */
+bool vhost_user_table_find_span(const VhostUserTable *table, uint64_t address, VhostUserSpan *span);
 
 /* Whether a region of the table shares a byte with the range, which neither is empty nor wraps. */
 bool vhost_user_table_overlaps(const VhostUserTable *table, uint64_t address, uint64_t size);

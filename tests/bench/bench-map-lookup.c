@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The library's lookup of a guest address, alone: in the region of the lookup before, and anywhere,
- * as regions become many.
+ * What the memory map of the back-end library costs by number of regions: a lookup in the region of
+ * the one before, anywhere, at ascending addresses, and of requests (header and status in one
+ * place, data in another); and an add and a remove of one region.  Nanoseconds, medians of rounds.
  */
-#include "libvhost-user/guest-memory.h"
 #include "memory-map.h"
 
-#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define REGION_SIZE (64u << 10) /* bytes */
-#define MEMORY_START (4ull << 30)
-#define GAP (1ull << 20)
-#define ADDRESSES 8192 /* different ones, looked up in turn */
-#define ROUNDS 15      /* of all of them; the median counts */
+#define PAGE 4096ull
+#define REGION_SIZE (2 * PAGE)
+#define BATCH 1024u /* lookups between enter and leave */
+#define ROUNDS 201u
+#define CHANGES 501u
 
-static const guint counts[] = {1, 8, 64, 512, 1024, 4096, 32768};
+static VhostUserMap *map;
+static int file;
+static uint64_t sink; /* of what was found, so that nothing is optimised away */
 
-static double now(void)
+static int64_t nanoseconds(void)
 {
-    struct timespec time;
+    struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1e9 + time.tv_nsec;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ll + now.tv_nsec;
 }
 
 static int compare(const void *a, const void *b)
@@ -38,81 +39,176 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static double median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof(*values), compare);
+    return values[count / 2];
+}
+
 static void fail(const char *what)
 {
-    fprintf(stderr, "%s\n", what);
+    fprintf(stderr, "bench-map-lookup: %s\n", what);
     exit(1);
 }
 
-/* Nanoseconds of one lookup among @addresses. */
-static double measure(VhostUserReader *reader, const guint64 *addresses)
+/* Regions side by side, as DIMMs are, all of the same pages of one file: what is measured is our
+ * table and not the cache misses of the guest's memory. */
+static VhostUserMemoryRegion region_at(uint64_t index)
 {
-    double times[ROUNDS];
-
-    for (guint round = 0; round < ROUNDS; round++) {
-        double begin = now();
-
-        for (guint i = 0; i < ADDRESSES; i++) {
-            guint64 contiguous;
-
-            if (!vhost_user_reader_translate(reader, addresses[i], 16, &contiguous)) {
-                fail("a region is not found");
-            }
-        }
-        times[round] = (now() - begin) / ADDRESSES;
-    }
-    qsort(times, ROUNDS, sizeof(times[0]), compare);
-    return times[ROUNDS / 2];
+    return (VhostUserMemoryRegion){index * REGION_SIZE, REGION_SIZE,
+                                   0x100000000000 + index * REGION_SIZE, 0};
 }
 
-static void measure_count(guint count, bool first)
+static void add(uint64_t index)
 {
-    static guint64 same[ADDRESSES], any[ADDRESSES];
-    VhostUserGuestMemory *memory =
-        vhost_user_guest_memory_new(MEMORY_START, REGION_SIZE, count, GAP);
-    int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    VhostUserMap *map = vhost_user_map_new(count, wake);
-    const char *reason = "out of memory";
+    const VhostUserMemoryRegion region = region_at(index);
+    const char *reason;
 
-    if (!memory || !map) {
+    if (vhost_user_map_add(map, &region, file, &reason) != 0) {
         fail(reason);
     }
-    for (guint i = 0; i < count; i++) {
-        const VhostUserMemoryArea *area = &memory->areas[i];
-        VhostUserMemoryRegion region = {area->guest_address, area->size, (uintptr_t)area->host,
-                                        area->offset};
+}
 
-        if (vhost_user_map_add(map, &region, area->fd, &reason) < 0) {
-            fail(reason);
+static void take_away(uint64_t index)
+{
+    const VhostUserMemoryRegion region = region_at(index);
+    const char *reason;
+
+    if (vhost_user_map_remove(map, &region, &reason) != 0) {
+        fail(reason);
+    }
+}
+
+typedef enum Pattern {
+    SAME,       /* one region */
+    RANDOM,     /* any region each time */
+    SEQUENTIAL, /* 4 KiB steps through all memory */
+    REQUESTS,   /* header and status in the first region, between them data anywhere */
+} Pattern;
+
+static void make_addresses(uint64_t *addresses, uint32_t regions, Pattern pattern, unsigned round)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        uint64_t page = (uint64_t)random();
+
+        if (pattern == SEQUENTIAL) {
+            page = (uint64_t)round * BATCH + i;
+        } else if (pattern == SAME || (pattern == REQUESTS && i % 3 != 1)) {
+            page = 0;
         }
+        addresses[i] = page * PAGE % (regions * REGION_SIZE);
     }
-    for (guint i = 0; i < ADDRESSES; i++) {
-        guint64 offset = g_random_int_range(0, REGION_SIZE - 16);
+}
 
-        same[i] = memory->areas[count / 2].guest_address + offset;
-        any[i] = memory->areas[g_random_int_range(0, (gint)count)].guest_address + offset;
-    }
+typedef struct Lookup {
+    double ns;
+    double hit_rate;
+} Lookup;
+
+static Lookup measure_lookups(uint32_t regions, Pattern pattern)
+{
+    static uint64_t addresses[BATCH];
+    static double times[ROUNDS];
     VhostUserReader *reader = vhost_user_reader_new(map, 1);
+    Lookup result;
+
     if (!reader) {
-        fail(reason);
+        fail("out of memory");
     }
-    vhost_user_reader_enter(reader);
-    printf("%s{\"regions\":%u,\"hit_ns\":%.2f,\"miss_ns\":%.2f}", first ? "" : ",", count,
-           measure(reader, same), measure(reader, any));
-    vhost_user_reader_leave(reader);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        int64_t begin;
+
+        make_addresses(addresses, regions, pattern, round);
+        begin = nanoseconds();
+        vhost_user_reader_enter(reader);
+        for (unsigned i = 0; i < BATCH; i++) {
+            uint64_t contiguous;
+            void *host = vhost_user_reader_translate(reader, addresses[i], 512, &contiguous);
+
+            if (!host || contiguous != 512) {
+                fail("a lookup is wrong");
+            }
+            sink += (uintptr_t)host;
+        }
+        vhost_user_reader_leave(reader);
+        times[round] = (double)(nanoseconds() - begin) / BATCH;
+    }
+    result.ns = median(times, ROUNDS);
+    result.hit_rate =
+        (double)vhost_user_reader_hits(reader) / (double)vhost_user_reader_lookups(reader);
     vhost_user_reader_free(reader);
-    vhost_user_map_free(map);
-    vhost_user_guest_memory_free(memory);
-    close(wake);
+    return result;
+}
+
+typedef struct Changes {
+    double add_ns, remove_ns, mmap_ns;
+} Changes;
+
+/* One region more, and less; beside it what the kernel takes of that for an mmap() and munmap(). */
+static Changes measure_changes(uint32_t regions)
+{
+    static double adds[CHANGES], removes[CHANGES], maps[CHANGES];
+
+    for (unsigned i = 0; i < CHANGES; i++) {
+        uint64_t victim = (uint64_t)random() % regions;
+        int64_t times[4];
+        void *pages;
+
+        times[0] = nanoseconds();
+        take_away(victim);
+        times[1] = nanoseconds();
+        add(victim);
+        times[2] = nanoseconds();
+        pages = mmap(NULL, REGION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        if (pages == MAP_FAILED || munmap(pages, REGION_SIZE) != 0) {
+            fail("mmap");
+        }
+        times[3] = nanoseconds();
+        removes[i] = (double)(times[1] - times[0]);
+        adds[i] = (double)(times[2] - times[1]);
+        maps[i] = (double)(times[3] - times[2]);
+    }
+    return (Changes){median(adds, CHANGES), median(removes, CHANGES), median(maps, CHANGES)};
+}
+
+static void print_row(uint32_t regions, const char *separator)
+{
+    Lookup same = measure_lookups(regions, SAME);
+    Lookup anywhere = measure_lookups(regions, RANDOM);
+    Lookup ascending = measure_lookups(regions, SEQUENTIAL);
+    Lookup requests = measure_lookups(regions, REQUESTS);
+    Changes changes = measure_changes(regions);
+
+    printf("%s{\"regions\":%u,\"hit_ns\":%.2f,\"miss_ns\":%.2f,"
+           "\"sequential_ns\":%.2f,\"sequential_hit_rate\":%.3f,"
+           "\"request_ns\":%.2f,\"request_hit_rate\":%.3f,"
+           "\"add_ns\":%.0f,\"remove_ns\":%.0f,\"mmap_munmap_ns\":%.0f}",
+           separator, regions, same.ns, anywhere.ns, ascending.ns, ascending.hit_rate, requests.ns,
+           requests.hit_rate, changes.add_ns, changes.remove_ns, changes.mmap_ns);
 }
 
 int main(void)
 {
-    g_random_set_seed(1);
+    static const uint32_t counts[] = {1, 8, 64, 512, 1024, 4096, 32768};
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint32_t added = 0;
+
+    file = memfd_create("guest", MFD_CLOEXEC);
+    map = vhost_user_map_new(32768, wake_fd);
+    if (wake_fd == -1 || file == -1 || ftruncate(file, (off_t)REGION_SIZE) != 0 || !map) {
+        fail("cannot begin");
+    }
+    srandom(1);
     printf("{\"points\":[");
-    for (guint i = 0; i < G_N_ELEMENTS(counts); i++) {
-        measure_count(counts[i], i == 0);
+    for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        while (added < counts[i]) {
+            add(added++);
+        }
+        print_row(counts[i], i == 0 ? "" : ",");
     }
     printf("]}\n");
-    return 0;
+    vhost_user_map_free(map);
+    close(file);
+    close(wake_fd);
+    return sink == 0; /* never */
 }
