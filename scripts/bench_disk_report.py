@@ -75,10 +75,12 @@ def slots_table(disk):
 
 
 def lookup_table(disk):
-    table = [["Lookup of a guest address, ns", "same region again", "any region"]]
+    table = [["Memory map of the library, ns", "lookup, same region", "lookup, any region",
+              "lookup of requests", "add a region", "remove a region"]]
     for point in disk["lookup"]["points"]:
         table.append([f"{point['regions']:,} region{'s' * (point['regions'] > 1)}",
-                      number_text(point["hit_ns"]), number_text(point["miss_ns"])])
+                      *(number_text(point[key]) for key in
+                        ("hit_ns", "miss_ns", "request_ns", "add_ns", "remove_ns"))])
     return table
 
 
