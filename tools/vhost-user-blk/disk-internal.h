@@ -11,6 +11,7 @@
 struct BlkDisk {
     char *path;
     int fd;
+    int lock_fd; /* the lock; also for ranges, which only the holder of O_EXCL may give back */
     gboolean is_block_device;
     gboolean read_only;
     gboolean direct;

@@ -74,9 +74,10 @@ static int allocate(BlkDisk *disk, int mode, uint64_t offset, uint64_t length, a
         return -EOPNOTSUPP;
     }
     do {
-        result = fallocate(disk->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0
-                     ? 0
-                     : -errno;
+        result =
+            fallocate(disk->lock_fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0
+                ? 0
+                : -errno;
     } while (result == -EINTR);
     if (result == -EOPNOTSUPP || result == -ENOSYS) {
         atomic_store_explicit(unknown, true, memory_order_relaxed);
@@ -97,7 +98,7 @@ static int discard_on_device(BlkDisk *disk, uint64_t offset, uint64_t length)
     }
     uint64_t range[2] = {first, end - first};
 
-    return ioctl(disk->fd, BLKDISCARD, range) == 0 ? 0 : -errno;
+    return ioctl(disk->lock_fd, BLKDISCARD, range) == 0 ? 0 : -errno;
 }
 
 int blk_disk_discard(BlkDisk *disk, uint64_t offset, uint64_t length)

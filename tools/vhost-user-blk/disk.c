@@ -15,25 +15,37 @@
 
 #include "disk-internal.h"
 #include "util/error.h"
+#include "util/fd.h"
 
 #define ALIGNMENT_MAX 4096u /* no Linux device asks more of O_DIRECT */
 
 /* --- the lock --- */
 
-#define LOCK_MILLISECONDS 2000
-
 /*
- * TRUE if the lock was got, FALSE with errno.  The kernel ends the io_uring requests of a process
- * that was killed some time after the process itself, and keeps its lock until then: it is waited
- * for, so that no old write can come after a new one.
+ * The lock has a descriptor of its own: io_uring keeps a registered file open for some time after
+ * the process is gone, and the next start should not find the image in use.  A block device that
+ * is mounted, or that somebody else has opened so, cannot be opened for writing with O_EXCL,
+ * open(2).
  */
-static gboolean wait_for_lock(int fd, const struct flock *lock)
+static gboolean open_lock(BlkDisk *disk, const struct stat *status, GError **error)
 {
-    for (unsigned milliseconds = 0; fcntl(fd, F_OFD_SETLK, lock) != 0; milliseconds += 10) {
-        if ((errno != EAGAIN && errno != EACCES) || milliseconds >= LOCK_MILLISECONDS) {
-            return FALSE;
-        }
-        g_usleep(10000);
+    struct stat again;
+
+    disk->lock_fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+                                         (disk->is_block_device && !disk->read_only ? O_EXCL : 0));
+    if (disk->lock_fd < 0 && errno == EBUSY) {
+        vm_error_set(error,
+                     "%s: is mounted or in use by another program; unmount it, or use --read-only",
+                     disk->path);
+        return FALSE;
+    }
+    if (disk->lock_fd < 0 || fstat(disk->lock_fd, &again) != 0) {
+        vm_error_set_errno(error, errno, "%s", disk->path);
+        return FALSE;
+    }
+    if (again.st_dev != status->st_dev || again.st_ino != status->st_ino) {
+        vm_error_set(error, "%s: was replaced while it was being opened", disk->path);
+        return FALSE;
     }
     return TRUE;
 }
@@ -43,14 +55,17 @@ static gboolean wait_for_lock(int fd, const struct flock *lock)
  * lock every byte; readers only the first, so that they refuse writers that lock like this, and
  * leave readers of other programs alone, which lock bytes of their own choice.
  */
-static gboolean lock_image(BlkDisk *disk, GError **error)
+static gboolean lock_image(BlkDisk *disk, const struct stat *status, GError **error)
 {
     struct flock lock = {.l_type = disk->read_only ? F_RDLCK : F_WRLCK,
                          .l_whence = SEEK_SET,
                          .l_start = 0,
                          .l_len = disk->read_only ? 1 : 0};
 
-    if (wait_for_lock(disk->fd, &lock)) {
+    if (!open_lock(disk, status, error)) {
+        return FALSE;
+    }
+    if (fcntl(disk->lock_fd, F_OFD_SETLK, &lock) == 0) {
         return TRUE;
     }
     if (errno == EAGAIN || errno == EACCES) {
@@ -224,7 +239,7 @@ static gboolean probe_discard(const BlkDisk *disk, const struct stat *status)
     if (disk->is_block_device) {
         uint64_t range[2] = {1, BLK_SECTOR_SIZE};
 
-        return ioctl(disk->fd, BLKDISCARD, range) != 0 && errno == EINVAL;
+        return ioctl(disk->lock_fd, BLKDISCARD, range) != 0 && errno == EINVAL;
     }
     off_t behind = (status->st_size | (off_t)(ALIGNMENT_MAX - 1)) + 1;
 
@@ -245,14 +260,6 @@ static gboolean check_type(BlkDisk *disk, const struct stat *status, GError **er
     return TRUE;
 }
 
-/* A device that is mounted, or that somebody else has opened so, cannot be opened for writing
- * with O_EXCL, open(2). */
-static int open_flags(const BlkDisk *disk)
-{
-    return (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | (disk->direct ? O_DIRECT : 0) |
-           (disk->is_block_device && !disk->read_only ? O_EXCL : 0);
-}
-
 static gboolean open_file(BlkDisk *disk, struct stat *status, GError **error)
 {
     /* Looked at before it is opened: opening a FIFO waits, opening a tape winds it. */
@@ -263,17 +270,13 @@ static gboolean open_file(BlkDisk *disk, struct stat *status, GError **error)
     if (!check_type(disk, status, error)) {
         return FALSE;
     }
-    disk->fd = open(disk->path, open_flags(disk));
+    disk->fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+                                    (disk->direct ? O_DIRECT : 0));
     if (disk->fd < 0) {
         if (errno == EINVAL && disk->direct) {
             vm_error_set(error,
                          "%s: its file system has no O_DIRECT; leave out --direct and "
                          "--cache none",
-                         disk->path);
-        } else if (errno == EBUSY) {
-            vm_error_set(error,
-                         "%s: is mounted or in use by another program; unmount it, or use "
-                         "--read-only",
                          disk->path);
         } else {
             vm_error_set_errno(error, errno, "%s", disk->path);
@@ -302,11 +305,11 @@ BlkDisk *blk_disk_open(const BlkDiskOptions *options, GError **error)
     gboolean changed;
 
     disk->path = g_strdup(options->path);
-    disk->fd = -1;
+    disk->fd = disk->lock_fd = -1;
     disk->read_only = options->read_only;
     disk->cache = options->cache;
     disk->direct = options->direct || options->cache == BLK_CACHE_NONE;
-    if (!open_file(disk, &status, error) || !lock_image(disk, error) ||
+    if (!open_file(disk, &status, error) || !lock_image(disk, &status, error) ||
         !read_block_sizes(disk, &status, options->block_size, error) ||
         !blk_disk_refresh(disk, &changed, error)) {
         return NULL;
@@ -321,9 +324,8 @@ void blk_disk_close(BlkDisk *disk)
     if (disk == NULL) {
         return;
     }
-    if (disk->fd >= 0) {
-        close(disk->fd);
-    }
+    fd_clear(&disk->fd);
+    fd_clear(&disk->lock_fd);
     g_free(disk->size_warning);
     g_free(disk->lock_warning);
     g_free(disk->warning);
