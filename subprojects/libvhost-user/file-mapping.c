@@ -92,7 +92,12 @@ void vhost_user_file_unmap(const VhostUserFileMapping *mapping)
 
 bool vhost_user_file_recover_fault(void *pages, size_t pages_size, void *address)
 {
-    return (uintptr_t)address - (uintptr_t)pages < pages_size &&
-           mmap(pages, pages_size, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+    int saved = errno; /* of the code that was interrupted */
+    bool recovered =
+        (uintptr_t)address - (uintptr_t)pages < pages_size &&
+        mmap(pages, pages_size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+
+    errno = saved;
+    return recovered;
 }

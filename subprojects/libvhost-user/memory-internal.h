@@ -21,7 +21,6 @@ struct VhostUserMap {
     _Atomic uint64_t generation;
     _Atomic uint64_t waiting; /* generation of the first region that waits to be unmapped */
     int wake_fd;
-    atomic_bool faulted;
 
     /* The control thread's own. */
     alignas(64) VhostUserTable *by_user_address;

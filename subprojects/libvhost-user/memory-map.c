@@ -32,7 +32,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "memory-internal.h"
 
@@ -527,24 +526,7 @@ uint64_t vhost_user_map_base(const VhostUserMap *map, uint64_t guest_address)
 
 bool vhost_user_map_recover_fault(VhostUserMap *map, void *address)
 {
-    const uint64_t one = 1;
-    int saved = errno; /* of the code that was interrupted */
-    bool recovered = vhost_user_region_pool_recover_fault(&map->pool, address);
-
-    if (recovered) {
-        ssize_t written;
-
-        atomic_store(&map->faulted, true);
-        written = write(map->wake_fd, &one, sizeof(one));
-        (void)written; /* a full counter is readable as well */
-    }
-    errno = saved;
-    return recovered;
-}
-
-bool vhost_user_map_faulted(const VhostUserMap *map)
-{
-    return atomic_load(&map->faulted);
+    return vhost_user_region_pool_recover_fault(&map->pool, address);
 }
 
 void vhost_user_map_statistics(const VhostUserMap *map, VhostUserMapStatistics *statistics)

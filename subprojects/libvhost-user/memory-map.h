@@ -24,7 +24,7 @@ typedef struct VhostUserRegion VhostUserRegion;
 typedef struct VhostUserReader VhostUserReader;
 
 /* @wake_fd, an eventfd that stays the caller's, is written when vhost_user_map_reclaim() may find
- * something, or after a recovered fault.  NULL: out of memory. */
+ * something.  NULL: out of memory. */
 VhostUserMap *vhost_user_map_new(uint32_t slots, int wake_fd);
 
 /* Unmaps all; no reader is left. NULL is allowed. */
@@ -75,13 +75,9 @@ int vhost_user_map_set_userfaultfd(VhostUserMap *map, int userfaultfd);
  * if there is none. */
 uint64_t vhost_user_map_base(const VhostUserMap *map, uint64_t guest_address);
 
-/*
- * See vhost_user_device_recover_fault().  Async-signal-safe.  Finds removed regions too that a
- * request in flight still uses.  The map is marked for the control thread, and @wake_fd written.
- */
+/* See vhost_user_device_recover_fault().  Async-signal-safe.  Finds removed regions too that a
+ * request in flight still uses. */
 bool vhost_user_map_recover_fault(VhostUserMap *map, void *address);
-/* Whether a fault was ever recovered. Any thread. */
-bool vhost_user_map_faulted(const VhostUserMap *map);
 
 typedef struct VhostUserMapStatistics {
     uint64_t regions, regions_peak, added, removed, retired, bytes;
