@@ -146,6 +146,33 @@ static void test_end_under_load(gconstpointer arguments)
     rig_free(rig);
 }
 
+/* Whatever a front end is at, or without one, the end comes at once. */
+static void test_end_idle(void)
+{
+    const VhostUserHeader half = {VHOST_USER_SET_FEATURES, VHOST_USER_VERSION, 8};
+    const gsize sizes[] = {0, 5, sizeof(half)};
+
+    for (guint i = 0; i <= G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+        g_autofree char *socket = vmm_temporary_path("socket");
+        BlkProgram *program =
+            blk_program_start(NULL, "--blk-file %s --socket-path %s --log info", image, socket);
+        VhostUserFrontEnd *front = vhost_user_front_end_connect(socket, MILLISECONDS);
+
+        blk_program_expect(program, "front end connected");
+        if (i < G_N_ELEMENTS(sizes)) {
+            vhost_user_front_end_send_bytes(front, &half, sizes[i], NULL, 0);
+        } else {
+            vhost_user_front_end_free(front);
+            front = NULL;
+            blk_program_expect(program, "front end left");
+        }
+        blk_program_end(program);
+        vhost_user_front_end_free(front);
+        unlink(image);
+    }
+}
+
 static void forbid_fdatasync(void)
 {
     forbid_call(SYS_fdatasync, EIO);
@@ -384,6 +411,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user-blk/end/one-thread", "--stats --iothreads 1",
                          test_end_under_load);
     g_test_add_data_func("/vhost-user-blk/end/sandbox", "--stats --sandbox", test_end_under_load);
+    g_test_add_func("/vhost-user-blk/end/idle", test_end_idle);
     g_test_add_func("/vhost-user-blk/end/flushes", test_end_flushes);
     g_test_add_data_func("/vhost-user-blk/resize/plain", "--log info", test_resize);
     g_test_add_data_func("/vhost-user-blk/resize/sandbox", "--log info --sandbox", test_resize);
