@@ -23,6 +23,7 @@ void vhost_user_inflight_track_end(VhostUserInflightTrack *track)
     free(track->requests);
     free(track->recovered);
     free(track->next);
+    free(track->last);
     memset(track, 0, sizeof(*track));
 }
 

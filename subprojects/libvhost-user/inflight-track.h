@@ -86,7 +86,7 @@ typedef struct VhostUserInflightTrack {
     uint32_t count;
     /* Packed. */
     uint32_t descriptors;                 /* in the ring, of all requests */
-    VhostUserPackedDescriptor *recovered; /* of all requests, by entry; NULL: no requests */
+    VhostUserPackedDescriptor *recovered; /* of all requests, by entry */
     uint16_t *next;                       /* our own copy of the links */
     uint16_t *last;                       /* of the first entry of a chain */
     uint16_t free_head;                   /* the number of entries: none is free */
