@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -28,6 +29,29 @@
 static void forbid_io_uring(void)
 {
     forbid_call(SYS_io_uring_setup, EPERM);
+}
+
+/* --- what this host allows, sandbox or not --- */
+
+static gboolean host_has_io_uring(void)
+{
+    struct io_uring_params parameters = {0};
+    int fd = (int)syscall(SYS_io_uring_setup, 1, &parameters);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static gboolean host_has_userfaultfd(void)
+{
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
 }
 
 /* --- everything that it offers --- */
@@ -169,6 +193,11 @@ static void drive_post_copy(BlkGuest *guest)
     VhostUserFrontEndMessage message;
     uint64_t address = 0, ended = 1;
 
+    if (!host_has_userfaultfd()) {
+        g_test_message("this host has no userfaultfd for us: post-copy is left out");
+        vhost_user_guest_memory_free(more);
+        return;
+    }
     blk_guest_check(guest,
                     vhost_user_front_end_transact(guest->front, VHOST_USER_POSTCOPY_ADVISE, NULL, 0,
                                                   NULL, 0, &message),
@@ -239,8 +268,9 @@ static void test_everything(gconstpointer arguments)
     Rig *rig = rig_new(io_uring, arguments);
 
     drive(rig);
-    if (blk_program_count(rig->program, "warning: ") != (io_uring ? 0 : 1) ||
-        blk_program_count(rig->program, "io_uring") != (io_uring ? 0 : 1)) {
+    guint warnings = io_uring && host_has_io_uring() ? 0 : 1;
+    if (blk_program_count(rig->program, "warning: ") != warnings ||
+        blk_program_count(rig->program, "io_uring") != warnings) {
         blk_program_fail("not the warnings expected");
     }
     rig_end(rig);
@@ -288,14 +318,16 @@ static const struct {
     {"ioctl TIOCSTI", SYS_ioctl, {0, 0x5412, 0}},
 };
 
-static void check_refused(pid_t pid)
+/* FALSE if the host lets us trace no child. */
+static gboolean check_refused(pid_t pid)
 {
     static const unsigned long none[6];
     g_autoptr(GError) error = NULL;
     long result;
 
     if (!inject_call(pid, SYS_getpid, none, &result, &error)) {
-        vmm_fail("%s", error->message);
+        g_test_skip(error->message);
+        return FALSE;
     }
     g_assert_cmpint(result, ==, pid); /* the way is good */
     for (guint i = 0; i < G_N_ELEMENTS(wanted); i++) {
@@ -304,6 +336,7 @@ static void check_refused(pid_t pid)
             vmm_fail("%s: %ld", wanted[i].name, result);
         }
     }
+    return TRUE;
 }
 
 static void test_refused(void)
@@ -314,8 +347,9 @@ static void test_refused(void)
 
     expect(guest, 0, VIRTIO_BLK_T_IN, 1, data, sizeof(data));
     check_threads(rig->program->pid, SECCOMP_MODE_FILTER);
-    check_refused(rig->program->pid);
-    expect(guest, 0, VIRTIO_BLK_T_IN, 2, data, sizeof(data));
+    if (check_refused(rig->program->pid)) {
+        expect(guest, 0, VIRTIO_BLK_T_IN, 2, data, sizeof(data));
+    }
     blk_guest_leave(guest);
     rig_end(rig);
 }
@@ -332,8 +366,11 @@ static void test_open(void)
 
     expect(guest, 0, VIRTIO_BLK_T_IN, 1, data, sizeof(data));
     check_threads(rig->program->pid, SECCOMP_MODE_DISABLED);
-    g_assert_true(inject_call(rig->program->pid, SYS_openat, arguments, &result, &error));
-    g_assert_cmpint(result, ==, -EFAULT);
+    if (inject_call(rig->program->pid, SYS_openat, arguments, &result, &error)) {
+        g_assert_cmpint(result, ==, -EFAULT);
+    } else {
+        g_test_skip(error->message);
+    }
     blk_guest_leave(guest);
     rig_end(rig);
 }
