@@ -45,7 +45,7 @@ static const char *reason_of_mmap(int error)
 
 const char *vhost_user_file_check(const struct stat *file, uint64_t offset, uint64_t size)
 {
-    if (offset + size > INT64_MAX) {
+    if (offset > INT64_MAX || size > INT64_MAX - offset) {
         return "offset plus size is more than a file can have";
     }
     /* A device does not tell its size. */

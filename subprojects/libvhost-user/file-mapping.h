@@ -18,7 +18,7 @@ typedef struct VhostUserFileMapping {
 } VhostUserFileMapping;
 
 /*
- * Maps @size bytes (not 0; the sum does not wrap) from @offset of @fd, which stays the caller's.
+ * Maps @size bytes (not 0) from @offset of @fd, which stays the caller's.
  * The offset needs no alignment.  @file is filled in.  0, or a negative errno and a static @reason:
  * no descriptor, a file that is shorter than that, a kind that cannot be mapped, no right to write.
  */

@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "file-mapping.h"
 #include "inflight-track.h"
 #include "libvhost-user/device.h"
 
@@ -61,11 +61,9 @@ int vhost_user_inflight_create(VhostUserInflight *description, bool packed)
     return fd;
 }
 
-/* NULL, or why the description does not fit the file or itself. */
-static const char *check(const VhostUserInflight *description, uint64_t needed, int fd)
+/* NULL, or why the description does not fit itself. */
+static const char *check(const VhostUserInflight *description, uint64_t needed)
 {
-    struct stat status;
-
     if (!description_fits(description)) {
         return "number of queues not from 1 to 256, or queue size not from 1 to 32768";
     }
@@ -75,13 +73,6 @@ static const char *check(const VhostUserInflight *description, uint64_t needed, 
     if (description->mmap_offset % sizeof(uint64_t) != 0) {
         return "mmap offset is not a multiple of 8";
     }
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        return "the descriptor is not a file";
-    }
-    if (description->mmap_offset > (uint64_t)status.st_size ||
-        needed > (uint64_t)status.st_size - description->mmap_offset) {
-        return "the file is shorter than the queues need";
-    }
     return NULL;
 }
 
@@ -90,23 +81,22 @@ int vhost_user_inflight_set(VhostUserInflightBuffer *buffer, const VhostUserInfl
 {
     uint64_t stride = area_size(description->queue_size, packed);
     uint64_t needed = description->num_queues * stride;
-    uint64_t lead = description->mmap_offset % (uint64_t)sysconf(_SC_PAGESIZE);
-    void *mapping;
+    VhostUserFileMapping mapping;
+    struct stat file;
+    int result;
 
-    *reason = check(description, needed, fd);
+    *reason = check(description, needed);
     if (*reason) {
         return -EINVAL;
     }
-    mapping = mmap(NULL, lead + needed, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                   (off_t)(description->mmap_offset - lead));
-    if (mapping == MAP_FAILED) {
-        *reason = "the descriptor cannot be mapped";
-        return -errno;
+    result = vhost_user_file_map(&mapping, fd, description->mmap_offset, needed, &file, reason);
+    if (result != 0) {
+        return result;
     }
     vhost_user_inflight_clear(buffer);
-    buffer->mapping = mapping;
-    buffer->mapping_size = lead + needed;
-    buffer->areas = (uint8_t *)mapping + lead;
+    buffer->mapping = mapping.pages;
+    buffer->mapping_size = mapping.pages_size;
+    buffer->areas = mapping.bytes;
     buffer->area_size = stride;
     buffer->num_queues = description->num_queues;
     buffer->queue_size = description->queue_size;
@@ -116,7 +106,8 @@ int vhost_user_inflight_set(VhostUserInflightBuffer *buffer, const VhostUserInfl
 void vhost_user_inflight_clear(VhostUserInflightBuffer *buffer)
 {
     if (buffer->mapping) {
-        munmap(buffer->mapping, buffer->mapping_size);
+        vhost_user_file_unmap(
+            &(VhostUserFileMapping){.pages = buffer->mapping, .pages_size = buffer->mapping_size});
     }
     *buffer = (VhostUserInflightBuffer){0};
 }
@@ -129,12 +120,5 @@ void *vhost_user_inflight_area(const VhostUserInflightBuffer *buffer, uint32_t q
 
 bool vhost_user_inflight_recover_fault(const VhostUserInflightBuffer *buffer, void *address)
 {
-    uintptr_t start = (uintptr_t)buffer->mapping;
-
-    if (!buffer->mapping || (uintptr_t)address < start ||
-        (uintptr_t)address - start >= buffer->mapping_size) {
-        return false;
-    }
-    return mmap(buffer->mapping, buffer->mapping_size, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return vhost_user_file_recover_fault(buffer->mapping, buffer->mapping_size, address);
 }
