@@ -18,9 +18,8 @@ int vhost_user_dirty_log_set(VhostUserDirtyLog *log, const VhostUserLog *descrip
     struct stat file;
     int result;
 
-    if (description->size == 0 || description->offset + description->size < description->size) {
-        *reason =
-            description->size == 0 ? "the log's size is 0" : "the log's offset plus its size wraps";
+    if (description->size == 0) {
+        *reason = "the log's size is 0";
         return -EINVAL;
     }
     result =

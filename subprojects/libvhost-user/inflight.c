@@ -93,6 +93,11 @@ int vhost_user_inflight_set(VhostUserInflightBuffer *buffer, const VhostUserInfl
     if (result != 0) {
         return result;
     }
+    if (!S_ISREG(file.st_mode)) { /* what we write has to be there for the next back-end */
+        vhost_user_file_unmap(&mapping);
+        *reason = "the descriptor is not a file";
+        return -EINVAL;
+    }
     vhost_user_inflight_clear(buffer);
     buffer->mapping = mapping.pages;
     buffer->mapping_size = mapping.pages_size;

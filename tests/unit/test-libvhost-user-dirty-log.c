@@ -195,7 +195,10 @@ static void test_refused(void)
         const char *reason;
     } rows[] = {
         {{.size = 0}, FALSE, -EINVAL, "the log's size is 0"},
-        {{.size = UINT64_MAX, .offset = 1}, FALSE, -EINVAL, "the log's offset plus its size wraps"},
+        {{.size = UINT64_MAX, .offset = 1},
+         FALSE,
+         -EINVAL,
+         "offset plus size is more than a file can have"},
         {{.size = INT64_MAX, .offset = 1},
          FALSE,
          -EINVAL,

@@ -78,13 +78,13 @@ static const Refused refused_cases[] = {
      "mmap offset is not a multiple of 8"},
     {"offset-wraps",
      {.mmap_size = 4096, .mmap_offset = UINT64_MAX - 7, .num_queues = 2, .queue_size = 8},
-     "the file is shorter than the queues need"},
+     "the file is shorter than offset plus size"},
     {"short-file",
      {.mmap_size = 1 << 20, .num_queues = 2, .queue_size = 2048},
-     "the file is shorter than the queues need"},
+     "the file is shorter than offset plus size"},
     {"behind-file",
      {.mmap_size = 4096, .mmap_offset = 4096 - 376, .num_queues = 2, .queue_size = 8},
-     "the file is shorter than the queues need"},
+     "the file is shorter than offset plus size"},
 };
 
 static void test_refused(gconstpointer data)
