@@ -78,7 +78,7 @@ static const Refused refused_cases[] = {
      "mmap offset is not a multiple of 8"},
     {"offset-wraps",
      {.mmap_size = 4096, .mmap_offset = UINT64_MAX - 7, .num_queues = 2, .queue_size = 8},
-     "the file is shorter than offset plus size"},
+     "offset plus size is more than a file can have"},
     {"short-file",
      {.mmap_size = 1 << 20, .num_queues = 2, .queue_size = 2048},
      "the file is shorter than offset plus size"},
