@@ -29,8 +29,9 @@ typedef struct Write {
 
 typedef struct Run {
     DaemonRig *daemon;
-    int signal;     /* that ends the backend */
-    guint life;     /* how often it was ended */
+    int signal; /* that ends the backend */
+    guint life; /* how often it was ended */
+    guint queues;
     guint depth;    /* writes that are submitted at a time on each queue */
     GArray *writes; /* of Write; the index is the sector */
     uint64_t dimms[DIMMS];
@@ -82,7 +83,31 @@ static gint64 log_size(Run *run)
     return status.st_size;
 }
 
-/* Ends the backend and starts it again; what is in the used rings by then has finished. */
+/* Waits until the machine has connected again and the backend says that it serves all queues.
+ * (QEMU 7.2 says no more to a backend after one that ended in the middle of its greeting.) */
+static void await_queues(Run *run)
+{
+    gint64 deadline = g_get_monotonic_time() + PATIENCE * 1000LL;
+
+    for (;;) {
+        g_autofree char *log = daemon_disk_log(daemon_disk(run->daemon, 0));
+        guint started = 0;
+
+        for (char *at = log + run->log_ends[run->life - 1]; (at = strstr(at, ": started")); at++) {
+            started++;
+        }
+        if (started >= run->queues) {
+            break;
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(1000);
+    }
+    /* QEMU's main loop greets and answers QMP: what is left of the greeting is over with this. */
+    json_object_put(qmp_command_or_fail(run->daemon->rig->qmp, "{'execute':'query-status'}"));
+}
+
+/* Ends the backend and starts it again, until it is served again; what is in the used rings by its
+ * end has finished. */
 static guint end_backend(Run *run)
 {
     guint out;
@@ -92,20 +117,21 @@ static guint end_backend(Run *run)
     out = collect(run, 0);
     run->log_ends[run->life++] = log_size(run);
     daemon_disk_restart(daemon_disk(run->daemon, 0));
+    await_queues(run);
     return out;
 }
 
 /* A batch for each queue, as a stopped backend finds it when it goes on; ended as soon as it has
  * begun @begun of them. */
-static guint write_and_end(Run *run, guint queues, guint begun)
+static guint write_and_end(Run *run, guint begun)
 {
     pid_t pid = daemon_disk(run->daemon, 0)->pid;
     gint64 end = log_size(run) + begun * (gint64)strlen("write 1 512\n");
     gint64 deadline = g_get_monotonic_time() + PATIENCE * 1000LL;
 
     kill(pid, SIGSTOP);
-    for (guint i = 0; i < queues * run->depth; i++) {
-        submit(run, i % queues);
+    for (guint i = 0; i < run->queues * run->depth; i++) {
+        submit(run, i % run->queues);
     }
     kill(pid, SIGCONT);
     while (log_size(run) < end) {
@@ -191,8 +217,10 @@ static void test_ended(gconstpointer data)
                              .daemon_arguments = "--log debug",
                              .chardev = ",reconnect=1",
                              .binary = binary};
-    Run run = {
-        .writes = g_array_new(FALSE, FALSE, sizeof(Write)), .depth = 36, .signal = one->signal};
+    Run run = {.writes = g_array_new(FALSE, FALSE, sizeof(Write)),
+               .depth = 36,
+               .signal = one->signal,
+               .queues = one->queues};
     guint out = 0;
 
     if (!binary) {
@@ -206,15 +234,16 @@ static void test_ended(gconstpointer data)
         run.dimms[i] = rig_dimm_address(run.daemon->rig, i);
     }
     for (guint i = 0; i < G_N_ELEMENTS(begun); i++) {
-        out += write_and_end(&run, one->queues, begun[i]);
-        if (i == 1) { /* once more before or while it does again what was out */
-            g_usleep(1000000);
+        out += write_and_end(&run, begun[i]);
+        if (i == 1) { /* once more, before or while it does again what was out */
             out += end_backend(&run);
         }
         g_assert_cmpuint(collect(&run, PATIENCE), ==, 0);
     }
     g_assert_cmpuint(run.life, ==, ENDS);
-    g_assert_cmpuint(out, >, 0);
+    if (run.signal == SIGKILL) {
+        g_assert_cmpuint(out, >, 0);
+    }
     check_log(&run);
     daemon_check(run.daemon, 0, 0, DAEMON_IMAGE / 2, run.dimms[0] + RIG_DIMM / 2, 4096);
     g_array_free(run.writes, TRUE);
