@@ -20,7 +20,7 @@ static const RequestText request_texts[VHOST_USER_REQUEST_COUNT] = {
     [VHOST_USER_SET_FEATURES] = {"u64", "when the driver has chosen, before rings start; while "
         "they run to change bit 26",
         "a bit that was not offered, or that cannot change now"},
-    [VHOST_USER_SET_OWNER] = {NULL, "once, before anything that changes state",
+    [VHOST_USER_SET_OWNER] = {NULL, "once, around the negotiation, before memory and rings",
         "the connection has an owner already"},
     [VHOST_USER_RESET_OWNER] = {NULL, "never; old front-ends do at the end", "not supported"},
     [VHOST_USER_SET_MEM_TABLE] = {"memory", "before rings start and whenever memory changes, where "
