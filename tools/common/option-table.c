@@ -3,6 +3,7 @@
 #include "tools/common/option-table.h"
 
 #include "util/error.h"
+#include "util/size.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,13 +23,60 @@ static const ToolOption *find_option(const ToolOptionGroup *groups, gsize count,
     return NULL;
 }
 
+static gboolean apply_number(const ToolOption *option, const char *value, guint *place,
+                             GError **error)
+{
+    uint64_t number;
+
+    if (!number_parse(value, option->minimum, option->maximum, &number, error)) {
+        return FALSE;
+    }
+    *place = (guint)number;
+    return TRUE;
+}
+
+static gboolean apply_choice(const ToolOption *option, const char *value, int *place,
+                             GError **error)
+{
+    for (int i = 0; option->choices[i]; i++) {
+        if (!strcmp(value, option->choices[i])) {
+            *place = i;
+            return TRUE;
+        }
+    }
+    g_autofree char *choices = g_strjoinv(", ", (char **)option->choices);
+    vm_error_set(error, "'%s' is none of %s", value, choices);
+    return FALSE;
+}
+
+static gboolean apply_kind(const ToolOption *option, const char *value, gpointer target,
+                           GError **error)
+{
+    gpointer place = (char *)target + option->offset;
+
+    switch (option->kind) {
+    case TOOL_OPTION_CONSTANT:
+        *(int *)place = option->constant;
+        return TRUE;
+    case TOOL_OPTION_NUMBER:
+        return apply_number(option, value, place, error);
+    case TOOL_OPTION_CHOICE:
+        return apply_choice(option, value, place, error);
+    case TOOL_OPTION_TEXT:
+        *(const char **)place = value;
+        return TRUE;
+    default:
+        return option->apply(value, target, error);
+    }
+}
+
 static gboolean apply_option(const ToolOption *option, const char *value, gpointer target,
                              GError **error)
 {
-    if (option->apply(value, target, error)) {
+    if (apply_kind(option, value, target, error)) {
         return TRUE;
     }
-    g_prefix_error(error, "--%s%s%s: ", option->name, value ? " " : "", value ? value : "");
+    g_prefix_error(error, "--%s %s: ", option->name, value);
     return FALSE;
 }
 

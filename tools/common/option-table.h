@@ -8,14 +8,24 @@
 
 #include <glib.h>
 
+typedef enum ToolOptionKind {
+    TOOL_OPTION_CONSTANT, /* takes no value; puts .constant into an int */
+    TOOL_OPTION_NUMBER,   /* .minimum to .maximum, into a guint */
+    TOOL_OPTION_CHOICE,   /* one of .choices; its index, into an int */
+    TOOL_OPTION_TEXT,     /* into a const char *, borrowed from argv */
+    TOOL_OPTION_CUSTOM,   /* .apply decides */
+} ToolOptionKind;
+
 typedef struct ToolOption {
     const char *name;     /* without the dashes; NULL ends a table */
-    const char *argument; /* how help shows the value, NULL: takes none */
+    const char *argument; /* how help shows the value, NULL with TOOL_OPTION_CONSTANT */
     const char *help;     /* lines of at most 72 characters */
-    /*
-     * Puts @value (NULL if the option takes none; borrowed from argv, which outlives it) into the
-     * group's target.  The parser writes "--name value: " before the text of @error.
-     */
+    ToolOptionKind kind;
+    gsize offset; /* into the group's target, unless .apply knows */
+    int constant;
+    guint minimum, maximum;
+    const char *const *choices; /* NULL-terminated */
+    /* @error without the option's name: the parser writes "--name value: " before it. */
     gboolean (*apply)(const char *value, gpointer target, GError **error);
 } ToolOption;
 

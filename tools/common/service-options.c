@@ -4,8 +4,8 @@
 
 #include "util/error.h"
 #include "util/report.h"
-#include "util/size.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -26,43 +26,6 @@ static gboolean apply_socket_path(const char *value, gpointer target, GError **e
     return TRUE;
 }
 
-static gboolean apply_fd(const char *value, gpointer target, GError **error)
-{
-    ServiceOptions *options = target;
-    uint64_t number;
-
-    if (!number_parse(value, 0, G_MAXINT, &number, error)) {
-        return FALSE;
-    }
-    options->fd = (int)number;
-    return TRUE;
-}
-
-static gboolean apply_mem_slots(const char *value, gpointer target, GError **error)
-{
-    ServiceOptions *options = target;
-    uint64_t number;
-
-    if (!number_parse(value, 1, MEM_SLOTS_MAXIMUM, &number, error)) {
-        return FALSE;
-    }
-    options->mem_slots = (guint)number;
-    return TRUE;
-}
-
-static gboolean apply_daemonize(const char *value G_GNUC_UNUSED, gpointer target,
-                                GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->daemonize = TRUE;
-    return TRUE;
-}
-
-static gboolean apply_pidfile(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->pidfile = value;
-    return TRUE;
-}
-
 static gboolean apply_log(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
 {
     ServiceOptions *options = target;
@@ -75,64 +38,37 @@ static gboolean apply_log(const char *value, gpointer target, GError **error G_G
     return TRUE;
 }
 
-static gboolean apply_sandbox(const char *value G_GNUC_UNUSED, gpointer target,
-                              GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->sandbox = TRUE;
-    return TRUE;
-}
-
-static gboolean apply_stats(const char *value G_GNUC_UNUSED, gpointer target,
-                            GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->stats = TRUE;
-    return TRUE;
-}
-
-static gboolean apply_print_capabilities(const char *value G_GNUC_UNUSED, gpointer target,
-                                         GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->action = SERVICE_PRINT_CAPABILITIES;
-    return TRUE;
-}
-
-static gboolean apply_version(const char *value G_GNUC_UNUSED, gpointer target,
-                              GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->action = SERVICE_PRINT_VERSION;
-    return TRUE;
-}
-
-static gboolean apply_help(const char *value G_GNUC_UNUSED, gpointer target,
-                           GError **error G_GNUC_UNUSED)
-{
-    ((ServiceOptions *)target)->action = SERVICE_PRINT_HELP;
-    return TRUE;
-}
+#define PLACE(member) .offset = offsetof(ServiceOptions, member)
 
 const ToolOption service_option_table[] = {
     {"socket-path", "PATH",
-     "listen on the unix socket PATH; one that nobody listens on is replaced", apply_socket_path},
-    {"fd", "N", "serve descriptor N: a listening or a connected unix socket", apply_fd},
+     "listen on the unix socket PATH; one that nobody listens on is replaced", TOOL_OPTION_CUSTOM,
+     .apply = apply_socket_path},
+    {"fd", "N", "serve descriptor N: a listening or a connected unix socket", TOOL_OPTION_NUMBER,
+     PLACE(fd), .minimum = 0, .maximum = G_MAXINT},
     {"mem-slots", "N", "memory regions granted to the front end: 1 to 32768, default 4096",
-     apply_mem_slots},
+     TOOL_OPTION_NUMBER, PLACE(mem_slots), .minimum = 1, .maximum = MEM_SLOTS_MAXIMUM},
     {"daemonize", NULL,
      "go to the background; the parent ends when the socket listens, with\n"
      "status 0 if it does",
-     apply_daemonize},
+     TOOL_OPTION_CONSTANT, PLACE(daemonize), .constant = TRUE},
     {"pidfile", "PATH", "write the process id to PATH and keep it locked; removed at the end",
-     apply_pidfile},
+     TOOL_OPTION_TEXT, PLACE(pidfile)},
     {"log", "LEVEL|FILE",
      "error, warning (default), info or debug (each message and request); or\n"
      "the file to append to instead of standard error; may be given twice",
-     apply_log},
-    {"sandbox", NULL, "allow only the system calls needed to serve, once set up", apply_sandbox},
-    {"stats", NULL, "log statistics at the end; SIGUSR1 logs them at any time", apply_stats},
+     TOOL_OPTION_CUSTOM, .apply = apply_log},
+    {"sandbox", NULL, "allow only the system calls needed to serve, once set up",
+     TOOL_OPTION_CONSTANT, PLACE(sandbox), .constant = TRUE},
+    {"stats", NULL, "log statistics at the end; SIGUSR1 logs them at any time",
+     TOOL_OPTION_CONSTANT, PLACE(stats), .constant = TRUE},
     {"print-capabilities", NULL, "print what the program can do as JSON and exit",
-     apply_print_capabilities},
-    {"version", NULL, "print the version and exit", apply_version},
-    {"help", NULL, "print this text and exit", apply_help},
-    {NULL, NULL, NULL, NULL},
+     TOOL_OPTION_CONSTANT, PLACE(action), .constant = SERVICE_PRINT_CAPABILITIES},
+    {"version", NULL, "print the version and exit", TOOL_OPTION_CONSTANT, PLACE(action),
+     .constant = SERVICE_PRINT_VERSION},
+    {"help", NULL, "print this text and exit", TOOL_OPTION_CONSTANT, PLACE(action),
+     .constant = SERVICE_PRINT_HELP},
+    {.name = NULL},
 };
 
 void service_options_init(ServiceOptions *options)

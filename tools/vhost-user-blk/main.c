@@ -80,8 +80,11 @@ static gboolean set_up(Program *program, GError **error)
     const BlkOptions *options = &program->options;
     guint64 descriptors = DESCRIPTORS_OF_PROGRAM + DESCRIPTORS_OF_QUEUE * options->num_queues;
 
-    if (!service_options_open_log(&options->service, error) ||
-        !fd_limit_raise(descriptors, error)) {
+    if (!service_options_open_log(&options->service, error)) {
+        return FALSE;
+    }
+    if (!fd_limit_raise(descriptors, error)) {
+        g_prefix_error(error, "--num-queues %u: ", options->num_queues);
         return FALSE;
     }
     program->server = blk_server_new(options, error);

@@ -3,49 +3,14 @@
 #include "tools/vhost-user-blk/options.h"
 
 #include "util/error.h"
-#include "util/size.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NUM_QUEUES_MAXIMUM 256 /* a byte names the queue in SET_VRING_KICK and the like */
 #define QUEUE_SIZE_DEFAULT 1024
 #define QUEUE_SIZE_MAXIMUM 32768 /* virtio 1.2, 2.6 "Split Virtqueues" and 2.8 "Packed" */
-
-static gboolean parse_guint(const char *value, guint minimum, guint maximum, guint *number,
-                            GError **error)
-{
-    uint64_t parsed;
-
-    if (!number_parse(value, minimum, maximum, &parsed, error)) {
-        return FALSE;
-    }
-    *number = (guint)parsed;
-    return TRUE;
-}
-
-static gboolean apply_blk_file(const char *value, gpointer target, GError **error G_GNUC_UNUSED)
-{
-    ((BlkOptions *)target)->disk.path = value;
-    return TRUE;
-}
-
-static gboolean apply_read_only(const char *value G_GNUC_UNUSED, gpointer target,
-                                GError **error G_GNUC_UNUSED)
-{
-    ((BlkOptions *)target)->disk.read_only = TRUE;
-    return TRUE;
-}
-
-static gboolean apply_num_queues(const char *value, gpointer target, GError **error)
-{
-    return parse_guint(value, 1, NUM_QUEUES_MAXIMUM, &((BlkOptions *)target)->num_queues, error);
-}
-
-static gboolean apply_queue_size(const char *value, gpointer target, GError **error)
-{
-    return parse_guint(value, 2, QUEUE_SIZE_MAXIMUM, &((BlkOptions *)target)->queue_size, error);
-}
 
 static gboolean apply_block_size(const char *value, gpointer target, GError **error)
 {
@@ -55,27 +20,6 @@ static gboolean apply_block_size(const char *value, gpointer target, GError **er
     }
     ((BlkOptions *)target)->disk.block_size = value[0] == '5' ? 512 : 4096;
     return TRUE;
-}
-
-static gboolean apply_direct(const char *value G_GNUC_UNUSED, gpointer target,
-                             GError **error G_GNUC_UNUSED)
-{
-    ((BlkOptions *)target)->disk.direct = TRUE;
-    return TRUE;
-}
-
-static gboolean apply_cache(const char *value, gpointer target, GError **error)
-{
-    static const char *const modes[] = {"writeback", "none", "unsafe"};
-
-    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
-        if (!strcmp(value, modes[i])) {
-            ((BlkOptions *)target)->disk.cache = i;
-            return TRUE;
-        }
-    }
-    vm_error_set(error, "'%s' is not a cache mode: expected writeback, none or unsafe", value);
-    return FALSE;
 }
 
 static gboolean apply_serial(const char *value, gpointer target, GError **error)
@@ -97,32 +41,38 @@ static gboolean apply_serial(const char *value, gpointer target, GError **error)
     return TRUE;
 }
 
-static gboolean apply_iothreads(const char *value, gpointer target, GError **error)
-{
-    return parse_guint(value, 1, NUM_QUEUES_MAXIMUM, &((BlkOptions *)target)->iothreads, error);
-}
+#define PLACE(member) .offset = offsetof(BlkOptions, member)
+
+static const char *const cache_modes[] = {[BLK_CACHE_WRITEBACK] = "writeback",
+                                          [BLK_CACHE_NONE] = "none",
+                                          [BLK_CACHE_UNSAFE] = "unsafe",
+                                          NULL};
 
 static const ToolOption blk_option_table[] = {
-    {"blk-file", "PATH", "the disk image: a regular file or a block device", apply_blk_file},
-    {"read-only", NULL, "the guest may not write", apply_read_only},
-    {"num-queues", "N", "queues offered to the guest: 1 to 256, default 1", apply_num_queues},
+    {"blk-file", "PATH", "the disk image: a regular file or a block device", TOOL_OPTION_TEXT,
+     PLACE(disk.path)},
+    {"read-only", NULL, "the guest may not write", TOOL_OPTION_CONSTANT, PLACE(disk.read_only),
+     .constant = TRUE},
+    {"num-queues", "N", "queues offered to the guest: 1 to 256, default 1", TOOL_OPTION_NUMBER,
+     PLACE(num_queues), .minimum = 1, .maximum = NUM_QUEUES_MAXIMUM},
     {"queue-size", "N", "largest queue that is accepted: 2 to 32768, default 1024",
-     apply_queue_size},
+     TOOL_OPTION_NUMBER, PLACE(queue_size), .minimum = 2, .maximum = QUEUE_SIZE_MAXIMUM},
     {"block-size", "512|4096",
      "logical block size of the disk in bytes; default 512, or what a block\n"
      "device has",
-     apply_block_size},
-    {"direct", NULL, "open the image with O_DIRECT", apply_direct},
+     TOOL_OPTION_CUSTOM, .apply = apply_block_size},
+    {"direct", NULL, "open the image with O_DIRECT", TOOL_OPTION_CONSTANT, PLACE(disk.direct),
+     .constant = TRUE},
     {"cache", "writeback|none|unsafe",
      "writeback (default): a flush makes the writes before it stable; none:\n"
      "the same past the host's page cache (--direct); unsafe: flushes are\n"
      "ignored",
-     apply_cache},
+     TOOL_OPTION_CHOICE, PLACE(disk.cache), .choices = cache_modes},
     {"serial", "TEXT", "what the guest reads as the disk's serial: at most 20 characters",
-     apply_serial},
+     TOOL_OPTION_CUSTOM, .apply = apply_serial},
     {"iothreads", "N", "threads that run the queues: 1 to --num-queues, default one a queue",
-     apply_iothreads},
-    {NULL, NULL, NULL, NULL},
+     TOOL_OPTION_NUMBER, PLACE(iothreads), .minimum = 1, .maximum = NUM_QUEUES_MAXIMUM},
+    {.name = NULL},
 };
 
 static gboolean check_together(BlkOptions *options, GError **error)
