@@ -6,9 +6,9 @@
  * descriptor left.
  */
 #include "device-fixture.h"
+#include "device-sample.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,92 +33,25 @@ static void put(Sample *sample, const void *payload, guint size)
     sample->bytes.header.size = size;
 }
 
-/* What the request needs as a descriptor; some are of no use, which is for the handlers to see. */
-static int sample_fd(uint32_t request)
-{
-    int ends[2], fd;
-
-    switch (request) {
-    case VHOST_USER_SET_MEM_TABLE:
-    case VHOST_USER_ADD_MEM_REG:
-    case VHOST_USER_SET_LOG_BASE:
-    case VHOST_USER_SET_INFLIGHT_FD:
-        fd = memfd_create("sample", MFD_CLOEXEC);
-        g_assert_cmpint(ftruncate(fd, 0x100000), ==, 0);
-        return fd;
-    case VHOST_USER_SET_BACKEND_REQ_FD:
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-        close(ends[1]);
-        return ends[0];
-    default:
-        return eventfd(0, EFD_CLOEXEC);
-    }
-}
-
 static void add_fd(Sample *sample)
 {
     g_assert_cmpuint(sample->fd_count, <, G_N_ELEMENTS(sample->fds));
-    sample->fds[sample->fd_count++] = sample_fd(sample->bytes.header.request);
+    sample->fds[sample->fd_count++] = device_sample_fd(sample->bytes.header.request);
 }
 
 /* A valid message for queue 1, which is idle, and for memory that is not there yet. */
 static void sample_make(Sample *sample, uint32_t request)
 {
     const VhostUserMessageInfo *info = vhost_user_message_info(request);
-    const VhostUserMemoryRegion region = {
-        .guest_address = 1ull << 40, .size = 0x10000, .user_address = 1ull << 41};
-    VhostUserPayload payload = {.u64 = 0};
-    guint size = info->size_maximum;
+    VhostUserPayload payload;
+    uint32_t size = device_sample_payload(request, &payload);
 
-    memset(sample, 0, sizeof(*sample));
-    sample->bytes.header.request = request;
-    sample->bytes.header.flags = VHOST_USER_VERSION;
-    switch (request) {
-    case VHOST_USER_SET_FEATURES:
-        payload.u64 = FIXTURE_BIT_30 | FIXTURE_FEATURES;
-        break;
-    case VHOST_USER_SET_PROTOCOL_FEATURES:
-        payload.u64 = 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK;
-        break;
-    case VHOST_USER_SET_MEM_TABLE:
-        payload.memory = (VhostUserMemory){.num_regions = 1, .regions = {region}};
-        size = VHOST_USER_MEMORY_HEAD + sizeof(region);
-        break;
-    case VHOST_USER_ADD_MEM_REG:
-    case VHOST_USER_REM_MEM_REG:
-        payload.region = (VhostUserMemRegMsg){.region = region};
-        break;
-    case VHOST_USER_SET_LOG_BASE:
-        payload.log = (VhostUserLog){.size = 4096};
-        break;
-    case VHOST_USER_GET_CONFIG:
-    case VHOST_USER_SET_CONFIG:
-        payload.config = (VhostUserConfig){.size = 8};
-        size = VHOST_USER_CONFIG_HEAD + 8;
-        break;
-    case VHOST_USER_GET_INFLIGHT_FD:
-    case VHOST_USER_SET_INFLIGHT_FD:
-        payload.inflight =
-            (VhostUserInflight){.mmap_size = 0x10000, .num_queues = 4, .queue_size = 16};
-        break;
-    case VHOST_USER_IOTLB_MSG:
-        payload.iotlb = (VhostUserIotlb){.type = VHOST_USER_IOTLB_UPDATE};
-        break;
-    case VHOST_USER_NET_SET_MTU:
-        payload.u64 = 1500;
-        break;
-    case VHOST_USER_SET_VRING_NUM:
-    case VHOST_USER_SET_VRING_ENABLE:
-        payload.state = (VhostUserVringState){.index = 1, .num = 1};
-        break;
-    case VHOST_USER_SET_DEVICE_STATE_FD:
-    case VHOST_USER_CREATE_CRYPTO_SESSION:
-        break;
-    default:
-        payload.u64 = 1; /* the index of a queue, a status, ... */
+    if (request == VHOST_USER_SET_FEATURES) {
+        payload.u64 |= FIXTURE_FEATURES; /* those of the ring that runs */
     }
-    put(sample, &payload, MIN(size, sizeof(payload)));
-    sample->bytes.header.size = size;
+    memset(sample, 0, sizeof(*sample));
+    sample->bytes.header = (VhostUserHeader){.request = request, .flags = VHOST_USER_VERSION};
+    put(sample, &payload, size);
     for (guint i = 0; i < MAX(info->fds_minimum, MIN(info->fds_maximum, 1)); i++) {
         add_fd(sample);
     }
