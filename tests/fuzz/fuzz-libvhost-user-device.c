@@ -19,7 +19,7 @@
 #include "libvhost-user/driver.h"
 #include "libvhost-user/queue.h"
 
-#define QUEUES 3u
+#define QUEUES 4u
 #define RING_SIZE 16u
 #define AREA 0x4000ull /* bytes of guest memory for a queue: its ring and its buffers */
 #define HELD 4u        /* elements that the program keeps for a while, of each queue */
@@ -117,6 +117,20 @@ static void on_queue_stop(void *opaque, VhostUserQueue *queue)
     }
 }
 
+/* They have the size that the element names, and are there. */
+static void check_pieces(const struct iovec *pieces, uint32_t count, uint64_t size)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const volatile uint8_t *bytes = pieces[i].iov_base;
+
+        fuzz_require(pieces[i].iov_len > 0 && pieces[i].iov_len <= size);
+        (void)bytes[0];
+        (void)bytes[pieces[i].iov_len - 1];
+        size -= pieces[i].iov_len;
+    }
+    fuzz_require(size == 0);
+}
+
 /* Some are pushed at once, some stay until a later step, or until the queue stops. */
 static void serve(Run *run, uint32_t index)
 {
@@ -136,7 +150,8 @@ static void serve(Run *run, uint32_t index)
         if (!element) {
             break;
         }
-        fuzz_require(element->readable_count + element->writable_count > 0 || element->fault);
+        check_pieces(element->readable, element->readable_count, element->readable_size);
+        check_pieces(element->writable, element->writable_count, element->writable_size);
         run->held[index][slot] = element;
         slot = (slot + (popped & 1)) % HELD;
     }
@@ -168,7 +183,7 @@ static int on_device_state(void *opaque, bool load, int fd)
 {
     (void)opaque;
     close(fd);
-    return load ? 0 : -1;
+    return load ? -1 : 0;
 }
 
 static void on_log(void *opaque, VhostUserLogLevel level, const char *text)
@@ -270,30 +285,39 @@ static VhostUserMemoryRegion region_of(unsigned index)
                                    .mmap_offset = index * AREA};
 }
 
+/* As on the wire: no padding in between. */
+typedef struct Message {
+    VhostUserHeader header;
+    uint8_t payload[VHOST_USER_PAYLOAD_MAXIMUM];
+} Message;
+
+/* The payload of a valid message, if there is one of this number. */
+static void make_right(Run *run, Message *message, bool of_ours)
+{
+    VhostUserPayload payload;
+
+    if (!vhost_user_message_info(message->header.request)) {
+        return;
+    }
+    message->header.size = device_sample_payload(message->header.request, &payload);
+    if (of_ours && message->header.size == sizeof(payload.region)) {
+        payload.region.region = region_of(fuzz_byte(&run->input) % QUEUES);
+    }
+    memcpy(message->payload, &payload, sizeof(payload));
+}
+
 /* A message that is right but for what the input makes of it. */
 static void send_message(Run *run)
 {
-    struct {
-        VhostUserHeader header;
-        union {
-            VhostUserPayload payload;
-            uint8_t bytes[VHOST_USER_PAYLOAD_MAXIMUM];
-        };
-    } message = {
+    Message message = {
         .header = {fuzz_byte(&run->input) % (VHOST_USER_REQUEST_COUNT + 1), VHOST_USER_VERSION, 0}};
     const VhostUserMessageInfo *info = vhost_user_message_info(message.header.request);
     uint8_t twist = fuzz_byte(&run->input);
     unsigned count = info ? MAX(info->fds_minimum, MIN(info->fds_maximum, 1)) : 0;
-    uint8_t kind = 0;
+    uint8_t kind = twist & 64 ? 1 : 0;
     int fds[16];
 
-    if (info) {
-        message.header.size = device_sample_payload(message.header.request, &message.payload);
-    }
-    if (info && message.header.size == sizeof(VhostUserMemRegMsg) && twist & 64) {
-        message.payload.region.region = region_of(fuzz_byte(&run->input) % QUEUES);
-        kind = 1;
-    }
+    make_right(run, &message, twist & 64);
     message.header.flags |= twist & 1 ? VHOST_USER_FLAG_NEED_REPLY : 0;
     message.header.flags ^= twist & 2 ? fuzz_byte(&run->input) : 0;
     message.header.size = twist & 4 ? (uint32_t)fuzz_number(&run->input, 2) : message.header.size;
@@ -301,7 +325,7 @@ static void send_message(Run *run)
         uint64_t at = fuzz_byte(&run->input);
         uint64_t value = fuzz_number(&run->input, 4);
 
-        memcpy(message.bytes + at, &value, 4);
+        memcpy(message.payload + at, &value, 4);
     }
     count = twist & 16 ? fuzz_byte(&run->input) % 10 : count;
     kind = twist & 32 ? fuzz_byte(&run->input) : kind;
@@ -309,18 +333,16 @@ static void send_message(Run *run)
         fds[i] = new_fd(message.header.request, kind);
     }
     send_with(run, &message,
-              sizeof(message.header) + MIN(message.header.size, sizeof(message.bytes)), fds, count);
+              sizeof(message.header) + MIN(message.header.size, sizeof(message.payload)), fds,
+              count);
 }
 
 static void send_right(Run *run, uint32_t request, const void *payload, uint32_t size, int fd)
 {
-    struct {
-        VhostUserHeader header;
-        VhostUserPayload payload;
-    } message = {.header = {request, VHOST_USER_VERSION | VHOST_USER_FLAG_NEED_REPLY, size}};
+    Message message = {.header = {request, VHOST_USER_VERSION | VHOST_USER_FLAG_NEED_REPLY, size}};
 
     if (size > 0) {
-        memcpy(&message.payload, payload, size);
+        memcpy(message.payload, payload, size);
     }
     send_with(run, &message, sizeof(message.header) + size, &fd, fd == -1 ? 0 : 1);
     process(run);
@@ -341,7 +363,9 @@ static void start_queue(Run *run, uint32_t index)
 {
     const VhostUserMemRegMsg region = {.region = region_of(index)};
     const uint64_t base = region.region.user_address;
-    const VhostUserVringState size = {index, RING_SIZE}, begin = {index, 0}, enable = {index, 1};
+    const bool packed = vhost_user_device_features(run->device) & VHOST_USER_RING_F_PACKED;
+    const VhostUserVringState size = {index, RING_SIZE}, enable = {index, 1};
+    const VhostUserVringState begin = {index, packed ? VHOST_USER_DRIVER_PACKED_BASE : 0};
     const VhostUserVringAddr addresses = {.index = index,
                                           .descriptor = base,
                                           .available = base + 0x200,
@@ -386,8 +410,9 @@ static void read_answers(Run *run)
 
 static void send_raw(Run *run)
 {
-    size_t size = MIN(1u + fuzz_byte(&run->input) % 64, run->input.size);
+    size_t size = 1 + fuzz_byte(&run->input) % 64;
 
+    size = MIN(size, run->input.size);
     if (size > 0) {
         send_with(run, run->input.data, size, NULL, 0);
         run->input.data += size;
