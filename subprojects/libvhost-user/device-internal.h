@@ -250,6 +250,8 @@ int vhost_user_device_rings_start(VhostUserDevice *device, const char **reason);
 void vhost_user_device_rings_reset(VhostUserDevice *device);
 void vhost_user_device_rings_hold(VhostUserDevice *device);
 void vhost_user_device_rings_release(VhostUserDevice *device);
+/* The in-flight buffer is for rings of the other format; no queue runs. */
+void vhost_user_device_rings_drop_inflight(VhostUserDevice *device);
 void vhost_user_device_rings_relocate(VhostUserDevice *device);
 
 /* device-channel.c */

@@ -69,6 +69,9 @@ int vhost_user_device_handle_set_features(VhostUserDevice *device, VhostUserDevi
             return vhost_user_device_program_error(result);
         }
     }
+    if (changed & VHOST_USER_RING_F_PACKED) {
+        vhost_user_device_rings_drop_inflight(device);
+    }
     vhost_user_device_rings_hold(device);
     device->features = features;
     device->features_set = true;

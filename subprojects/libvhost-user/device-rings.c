@@ -364,6 +364,16 @@ int vhost_user_device_handle_get_inflight_fd(VhostUserDevice *device,
     return 0;
 }
 
+/* Gives each queue its area, or none. */
+static void share_inflight(VhostUserDevice *device)
+{
+    for (uint32_t i = 0; i < device->queues; i++) {
+        vhost_user_queue_set_inflight(device->rings[i].queue,
+                                      vhost_user_inflight_area(&device->inflight, i),
+                                      device->inflight.queue_size);
+    }
+}
+
 int vhost_user_device_handle_set_inflight_fd(VhostUserDevice *device,
                                              VhostUserDeviceMessage *message, const char **reason)
 {
@@ -376,10 +386,16 @@ int vhost_user_device_handle_set_inflight_fd(VhostUserDevice *device,
     result =
         vhost_user_inflight_set(&device->inflight, &message->payload.inflight, message->fds[0],
                                 device->environment.features & VHOST_USER_RING_F_PACKED, reason);
-    for (uint32_t i = 0; result == 0 && i < device->queues; i++) {
-        vhost_user_queue_set_inflight(device->rings[i].queue,
-                                      vhost_user_inflight_area(&device->inflight, i),
-                                      device->inflight.queue_size);
+    if (result == 0) {
+        share_inflight(device);
     }
     return result;
+}
+
+void vhost_user_device_rings_drop_inflight(VhostUserDevice *device)
+{
+    if (device->inflight.mapping) {
+        vhost_user_inflight_clear(&device->inflight);
+        share_inflight(device);
+    }
 }

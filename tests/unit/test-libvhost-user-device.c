@@ -679,6 +679,36 @@ static void test_inflight(void)
     device_fixture_tear_down(&fixture);
 }
 
+/* Made for one ring format, of no use to the other. */
+static void test_inflight_of_other_format(void)
+{
+    VhostUserInflight inflight = {.num_queues = 1, .queue_size = FIXTURE_RING_SIZE};
+    DeviceFixture fixture;
+    VhostUserFrontEndMessage reply;
+    guint8 *buffer;
+
+    ready(&fixture, FIXTURE_FEATURES & ~VHOST_USER_RING_F_PACKED);
+    device_fixture_reply(&fixture, VHOST_USER_GET_INFLIGHT_FD, &inflight, sizeof(inflight), NULL, 0,
+                         &reply);
+    inflight = reply.content.payload.inflight;
+    g_assert_cmpuint(device_fixture_ack(&fixture, VHOST_USER_SET_INFLIGHT_FD, &inflight,
+                                        sizeof(inflight), reply.fds, 1),
+                     ==, 0);
+    g_assert_cmpuint(device_fixture_ack_u64(&fixture, VHOST_USER_SET_FEATURES,
+                                            FIXTURE_FEATURES | FIXTURE_BIT_30),
+                     ==, 0);
+    device_fixture_start_ring(&fixture, 0);
+    device_fixture_drive(&fixture, 0, TRUE);
+    buffer = mmap(NULL, inflight.mmap_size, PROT_READ, MAP_SHARED, reply.fds[0], 0);
+    g_assert_true(buffer != MAP_FAILED);
+    for (guint64 i = 0; i < inflight.mmap_size; i++) {
+        g_assert_cmphex(buffer[i], ==, 0);
+    }
+    munmap(buffer, inflight.mmap_size);
+    vhost_user_front_end_message_clear(&reply);
+    device_fixture_tear_down(&fixture);
+}
+
 static void test_config_changed(void)
 {
     DeviceFixture fixture;
@@ -869,6 +899,8 @@ int main(int argc, char **argv)
     g_test_add_func("/libvhost-user/device/reset", test_reset);
     g_test_add_func("/libvhost-user/device/log", test_log);
     g_test_add_func("/libvhost-user/device/inflight", test_inflight);
+    g_test_add_func("/libvhost-user/device/inflight-of-other-format",
+                    test_inflight_of_other_format);
     g_test_add_func("/libvhost-user/device/config-changed", test_config_changed);
     g_test_add_func("/libvhost-user/device/device-state", test_device_state);
     g_test_add_func("/libvhost-user/device/shut-down-inside", test_shut_down_inside);
