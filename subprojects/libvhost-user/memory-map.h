@@ -95,8 +95,15 @@ void vhost_user_reader_free(VhostUserReader *reader);
 void vhost_user_reader_enter(VhostUserReader *reader);
 void vhost_user_reader_leave(VhostUserReader *reader);
 
-/* Between enter and leave: what was looked up since enter stays mapped until the token is released,
- * which may be later (also outside of enter and leave, on the queue thread). */
+/*
+ * Between enter and leave: like a leave and an enter, but costs next to nothing while there is no
+ * newer table.  For each request before its first lookup and behind the load that has shown it: the
+ * driver may have made it for memory that came, or was replaced, since enter.
+ */
+void vhost_user_reader_refresh(VhostUserReader *reader);
+
+/* Between enter and leave: what was looked up since enter or the last refresh stays mapped until the
+ * token is released, which may be later (also outside of enter and leave, on the queue thread). */
 uint32_t vhost_user_reader_hold(VhostUserReader *reader);
 void vhost_user_reader_release(VhostUserReader *reader, uint32_t token);
 

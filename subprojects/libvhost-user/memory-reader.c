@@ -60,6 +60,12 @@ void vhost_user_reader_free(VhostUserReader *reader)
     free(reader);
 }
 
+static uint64_t oldest_held(const VhostUserReader *reader)
+{
+    return reader->oldest == NO_TOKENS ? VHOST_USER_GENERATION_NONE
+                                       : reader->tokens[reader->oldest].generation;
+}
+
 /*
  * The reader needs less than before: if that was what the first retired region waited for, the
  * control thread has to look.  In the one order of all sequentially consistent operations either
@@ -69,9 +75,12 @@ void vhost_user_reader_free(VhostUserReader *reader)
 static void wake_if_waited_for(VhostUserReader *reader)
 {
     uint64_t waiting = atomic_load(&reader->map->waiting);
-    uint64_t oldest = reader->oldest == NO_TOKENS ? VHOST_USER_GENERATION_NONE
-                                                  : reader->tokens[reader->oldest].generation;
+    uint64_t oldest = oldest_held(reader);
     const uint64_t one = 1;
+
+    if (reader->table && reader->generation < oldest) {
+        oldest = reader->generation;
+    }
 
     if (reader->lowest <= waiting && waiting < oldest) {
         /* The counter can only be full, and then the descriptor is readable anyway. */
@@ -106,6 +115,15 @@ void vhost_user_reader_leave(VhostUserReader *reader)
     wake_if_waited_for(reader);
 }
 
+void vhost_user_reader_refresh(VhostUserReader *reader)
+{
+    if (atomic_load_explicit(&reader->map->generation, memory_order_acquire) !=
+        reader->generation) {
+        vhost_user_reader_enter(reader);
+        wake_if_waited_for(reader);
+    }
+}
+
 uint32_t vhost_user_reader_hold(VhostUserReader *reader)
 {
     uint32_t newest = reader->newest;
@@ -132,8 +150,7 @@ uint32_t vhost_user_reader_hold(VhostUserReader *reader)
 /* Announces the oldest generation of which there are tokens. */
 static void announce_held(VhostUserReader *reader)
 {
-    uint64_t held = reader->oldest == NO_TOKENS ? VHOST_USER_GENERATION_NONE
-                                                : reader->tokens[reader->oldest].generation;
+    uint64_t held = oldest_held(reader);
 
     if (reader->table) {
         /* Between enter and leave, where leave will look whether something waited for this. */

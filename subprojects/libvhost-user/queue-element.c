@@ -40,6 +40,7 @@ VhostUserRequestElement *vhost_user_element_take(VhostUserQueue *queue)
 {
     VhostUserRequestElement *element = queue->spare;
 
+    vhost_user_reader_refresh(queue->reader);
     if (element) {
         queue->spare = element->next;
     } else {

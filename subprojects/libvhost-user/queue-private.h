@@ -187,7 +187,8 @@ static inline bool vhost_user_queue_is_broken(const VhostUserQueue *queue)
 
 /* queue-element.c */
 
-/* An element without pieces, or NULL. */
+/* An element without pieces, for a request that the driver has made available: its addresses are
+ * looked up in the newest memory table.  NULL: out of memory. */
 VhostUserRequestElement *vhost_user_element_take(VhostUserQueue *queue);
 /* Nobody uses it any more. */
 void vhost_user_element_spare(VhostUserQueue *queue, VhostUserRequestElement *element);

@@ -122,6 +122,49 @@ static void test_enter(MapFixture *fixture, gconstpointer unused)
     g_assert_null(map_look_up(fixture, 0x1000, 1, &contiguous));
 }
 
+/* A refresh brings the newest table and gives up the old one, but not what is held. */
+static void test_refresh(MapFixture *fixture, gconstpointer unused)
+{
+    VhostUserMemoryRegion region = map_region(0x1000, MAP_PAGE, 5 * MAP_PAGE);
+    guint64 contiguous;
+    uint32_t token;
+    guint8 *held;
+
+    (void)unused;
+    vhost_user_reader_enter(fixture->reader);
+    map_add(fixture, region);
+    g_assert_null(vhost_user_reader_translate(fixture->reader, 0x1000, 1, &contiguous));
+    vhost_user_reader_refresh(fixture->reader);
+    held = vhost_user_reader_translate(fixture->reader, 0x1000, 1, &contiguous);
+    g_assert_cmpuint(*(guint64 *)(void *)held, ==, 5);
+    token = vhost_user_reader_hold(fixture->reader);
+
+    /* Another one takes its place. */
+    map_remove(fixture, region);
+    region.mmap_offset = 7 * MAP_PAGE;
+    map_add(fixture, region);
+    vhost_user_reader_refresh(fixture->reader);
+    g_assert_cmpuint(
+        *(guint64 *)vhost_user_reader_translate(fixture->reader, 0x1000, 1, &contiguous), ==, 7);
+    g_assert_cmpuint(vhost_user_map_reclaim(fixture->map), ==, 1);
+    g_assert_cmpuint(*(guint64 *)(void *)held, ==, 5);
+    g_assert_false(map_woken(fixture));
+    vhost_user_reader_release(fixture->reader, token);
+    vhost_user_reader_leave(fixture->reader);
+    g_assert_true(map_woken(fixture));
+    g_assert_cmpuint(vhost_user_map_reclaim(fixture->map), ==, 0);
+
+    /* Without a token the refresh itself gives up what waits. */
+    vhost_user_reader_enter(fixture->reader);
+    map_remove(fixture, region);
+    g_assert_cmpuint(vhost_user_map_reclaim(fixture->map), ==, 1);
+    vhost_user_reader_refresh(fixture->reader);
+    g_assert_true(map_woken(fixture));
+    g_assert_cmpuint(vhost_user_map_reclaim(fixture->map), ==, 0);
+    vhost_user_reader_leave(fixture->reader);
+    g_assert_false(map_woken(fixture));
+}
+
 /* Tokens of more generations than a reader tells apart, released in random order: the memory of
  * each is there for as long as it is held. */
 static void test_many_tokens(MapFixture *fixture, gconstpointer unused)
@@ -383,6 +426,7 @@ int main(int argc, char **argv)
     TEST("retired-limit", 40, test_retired_limit);
     TEST("token", 0, test_token);
     TEST("enter", 0, test_enter);
+    TEST("refresh", 0, test_refresh);
     TEST("many-tokens", 0, test_many_tokens);
     TEST("reader-freed", 0, test_reader_freed);
     TEST("pin", 0, test_pin);
