@@ -147,6 +147,17 @@ static bool pending(const VhostUserDriverQueue *queue)
     return used_count(queue) > 0;
 }
 
+/* IN_ORDER: whether the used index counts all requests up to @id (2.7.9). */
+static bool counts_up_to(const VhostUserDriverQueue *queue, uint32_t id)
+{
+    for (uint16_t i = 0; i < used_count(queue); i++) {
+        if (queue->order[(queue->oldest + i) % queue->size] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_used(VhostUserDriverQueue *queue, uint32_t *id, uint32_t *written)
 {
     const SplitUsed *used = queue->used;
@@ -158,6 +169,10 @@ static bool read_used(VhostUserDriverQueue *queue, uint32_t *id, uint32_t *writt
     }
     *id = __atomic_load_n(&element->id, __ATOMIC_RELAXED);
     *written = __atomic_load_n(&element->length, __ATOMIC_RELAXED);
+    if (driver_queue_has(queue, VHOST_USER_RING_F_IN_ORDER) && !counts_up_to(queue, *id)) {
+        queue->error = "the used index does not reach what the device gives back";
+        return false;
+    }
     return true;
 }
 
