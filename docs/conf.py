@@ -11,7 +11,8 @@ release = re.search(r"version: '([^']+)'",
 version = release
 master_doc = "index"
 # Included by the pages of the same room.
-exclude_patterns = ["devel/performance-figures.rst", "interop/vhost-user-tables.rst"]
+exclude_patterns = ["devel/performance-disk-figures.rst", "devel/performance-figures.rst",
+                    "interop/vhost-user-tables.rst"]
 html_theme = "alabaster"
 html_theme_options = {"description": "memory hot-add without the limit of eight",
                       "page_width": "70em"}
