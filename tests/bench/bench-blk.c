@@ -246,17 +246,17 @@ static void join(Worker *workers)
     }
 }
 
-static guint64 backend_cpu(void)
+static gint64 backend_cpu(void)
 {
     return wanted.pid ? process_cpu(wanted.pid) : 0;
 }
 
-static guint64 backend_switches(void)
+static gint64 backend_switches(void)
 {
-    return wanted.pid ? process_switches(wanted.pid) : 0;
+    return wanted.pid ? (gint64)process_switches(wanted.pid) : 0;
 }
 
-static void report(const Worker *workers, double seconds, guint64 cpu, guint64 switches)
+static void report(const Worker *workers, double seconds, gint64 cpu, gint64 switches)
 {
     static guint64 steps[LATENCIES];
     VhostUserDriverStatistics sum = {0};
@@ -292,8 +292,8 @@ static void report(const Worker *workers, double seconds, guint64 cpu, guint64 s
 static void measure(void)
 {
     gint64 begin = nanoseconds(CLOCK_MONOTONIC);
-    guint64 cpu = backend_cpu();
-    guint64 switches = backend_switches();
+    gint64 cpu = backend_cpu();
+    gint64 switches = backend_switches();
     Worker *workers = start_workers();
 
     if (wanted.count) {

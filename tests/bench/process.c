@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DESCRIPTORS 65536 /* one a DIMM in the program, one a DIMM and device here */
@@ -25,8 +26,7 @@ guint64 process_private(pid_t pid)
     return process_memory(pid, "Private_Clean") + process_memory(pid, "Private_Dirty");
 }
 
-/* The sum of @number over /proc/PID/task/TID/@name; a thread may end meanwhile. */
-static guint64 sum_of_threads(pid_t pid, const char *name, guint64 (*number)(const char *text))
+guint64 process_switches(pid_t pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/task", pid);
     g_autoptr(GDir) tasks = g_dir_open(path, 0, NULL);
@@ -37,36 +37,27 @@ static guint64 sum_of_threads(pid_t pid, const char *name, guint64 (*number)(con
         vmm_fail("%s cannot be read", path);
     }
     while ((task = g_dir_read_name(tasks))) {
-        g_autofree char *file = g_build_filename(path, task, name, NULL);
+        g_autofree char *file = g_build_filename(path, task, "status", NULL);
         g_autofree char *text = NULL;
 
+        /* A thread may end meanwhile. */
         if (g_file_get_contents(file, &text, NULL, NULL)) {
-            sum += number(text);
+            sum += process_number_in(text, "voluntary_ctxt_switches") +
+                   process_number_in(text, "nonvoluntary_ctxt_switches");
         }
     }
     return sum;
 }
 
-static guint64 switches_in(const char *status)
+gint64 process_cpu(pid_t pid)
 {
-    return process_number_in(status, "voluntary_ctxt_switches") +
-           process_number_in(status, "nonvoluntary_ctxt_switches");
-}
+    struct timespec time;
+    clockid_t clock;
 
-guint64 process_switches(pid_t pid)
-{
-    return sum_of_threads(pid, "status", switches_in);
-}
-
-/* The first number is the time on a CPU. */
-static guint64 cpu_in(const char *schedstat)
-{
-    return g_ascii_strtoull(schedstat, NULL, 10);
-}
-
-guint64 process_cpu(pid_t pid)
-{
-    return sum_of_threads(pid, "schedstat", cpu_in);
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0) {
+        vmm_fail("process %d has no CPU time", pid);
+    }
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 /* The "total" line of strace -c: the calls are its fourth column. */

@@ -11,11 +11,12 @@ guint64 process_memory(pid_t pid, const char *key);
 /* Private_Clean and Private_Dirty together, in KiB. */
 guint64 process_private(pid_t pid);
 
-/* Voluntary and involuntary context switches of all threads so far. */
+/* Voluntary and involuntary context switches so far of all threads that live. */
 guint64 process_switches(pid_t pid);
 
-/* CPU time of all threads that live now, in nanoseconds; the kernel's work for them included. */
-guint64 process_cpu(pid_t pid);
+/* CPU time of all threads so far, those that ended too, the kernel's work for them included;
+ * nanoseconds. */
+gint64 process_cpu(pid_t pid);
 
 /*
  * Counts the system calls of all threads of @pid while @work runs, by strace.  The
