@@ -81,7 +81,7 @@ static void prepare(UringEngine *engine, struct io_uring_sqe *entry, BlkIo *io)
             entry->rw_flags = blk_disk_write_flags(engine->base.disk);
         }
     }
-    entry->flags |= IOSQE_FIXED_FILE;
+    entry->flags |= IOSQE_FIXED_FILE | (io->aside ? IOSQE_ASYNC : 0);
     set_about(entry, io, ABOUT_IO);
 }
 

@@ -19,6 +19,7 @@ struct BlkIo {
     unsigned count;
     unsigned segment_count; /* of DISCARD and WRITE_ZEROES */
     struct virtio_blk_discard_write_zeroes *segments;
+    gboolean aside; /* the engine is to do it in another thread from the start */
 
     /* The engine's, from submit to done: */
     BlkTransfer transfer;

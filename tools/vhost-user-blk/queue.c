@@ -17,6 +17,14 @@
 /* What is done in place is not larger, for the same reasons. */
 #define IN_PLACE_BYTES (128u << 10)
 
+/*
+ * Reads from memory that are at least so large are nothing but copying, which takes longer than to
+ * wake a thread for it: while there is more to do, other threads copy so many of them beside us.
+ * Not writes: the kernel lets one thread at a time write to a file.
+ */
+#define ASIDE_BYTES (128u << 10)
+#define ASIDE_REQUESTS 4u
+
 struct BlkQueue {
     BlkWorker *worker;
     VhostUserQueue *queue;
@@ -145,11 +153,19 @@ static gboolean belongs_in_place(const BlkDisk *disk, const BlkIo *io)
     }
 }
 
+static gboolean belongs_aside(const BlkQueue *queue, const BlkIo *io)
+{
+    return io->operation == BLK_OPERATION_READ && io->length >= ASIDE_BYTES &&
+           blk_disk_in_memory(queue->worker->rules->disk) && queue->in_work < ASIDE_REQUESTS &&
+           vhost_user_queue_pending(queue->queue);
+}
+
 static void execute(BlkQueue *queue, BlkRequest *request)
 {
     BlkWorker *worker = queue->worker;
 
-    if (belongs_in_place(worker->rules->disk, &request->io)) {
+    request->io.aside = belongs_aside(queue, &request->io);
+    if (!request->io.aside && belongs_in_place(worker->rules->disk, &request->io)) {
         blk_io_execute(worker->rules->disk, &request->io);
         blk_request_executed(request);
         push(queue, request);
