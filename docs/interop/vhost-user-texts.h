@@ -38,9 +38,9 @@ static const RequestText request_texts[VHOST_USER_REQUEST_COUNT] = {
         "not within the ring, or the ring runs"},
     [VHOST_USER_GET_VRING_BASE] = {"state", "at any time: stops the ring", NULL},
     [VHOST_USER_SET_VRING_KICK] = {"u64", "behind all else of the ring; while it runs to change the "
-        "descriptor", "the ring cannot start as it was set up"},
-    [VHOST_USER_SET_VRING_CALL] = {"u64", "at any time", "not supported"},
-    [VHOST_USER_SET_VRING_ERR] = {"u64", "at any time", "not supported"},
+        "descriptor", "the descriptor is no eventfd, or the ring cannot start as it was set up"},
+    [VHOST_USER_SET_VRING_CALL] = {"u64", "at any time", "the descriptor is no eventfd"},
+    [VHOST_USER_SET_VRING_ERR] = {"u64", "at any time", "the descriptor is no eventfd"},
     [VHOST_USER_GET_PROTOCOL_FEATURES] = {NULL, "behind GET_FEATURES", NULL},
     [VHOST_USER_SET_PROTOCOL_FEATURES] = {"u64", "once, before anything that a feature allows",
         "a bit that was not offered, or one without another that it needs"},
@@ -69,8 +69,9 @@ static const RequestText request_texts[VHOST_USER_REQUEST_COUNT] = {
         "memory cannot be registered"},
     [VHOST_USER_POSTCOPY_END] = {NULL, "when all memory has arrived, or the migration failed",
         "an answer that is not 0"},
-    [VHOST_USER_GET_INFLIGHT_FD] = {"inflight", "before the first start, and the first one behind a "
-        "reset", "an answer without descriptor: nothing is recorded"},
+    [VHOST_USER_GET_INFLIGHT_FD] = {"inflight", "behind SET_FEATURES, which decides the form of the "
+        "record; before the first start, and the first one behind a reset",
+        "an answer without descriptor: nothing is recorded"},
     [VHOST_USER_SET_INFLIGHT_FD] = {"inflight", "before each start",
         "the buffer cannot be mapped, is too small, or makes no sense"},
     [VHOST_USER_GPU_SET_SOCKET] = {NULL, "behind the negotiation", "not supported"},
