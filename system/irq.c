@@ -113,6 +113,11 @@ void irq_route_disconnect(IrqRoute *route)
     }
 }
 
+gboolean irq_route_is_connected(const IrqRoute *route)
+{
+    return route->connected;
+}
+
 void irq_route_free(IrqRoute *route)
 {
     if (route) {

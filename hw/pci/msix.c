@@ -28,6 +28,7 @@ struct Msix {
     uint32_t table_offset, pending_offset;
     uint32_t *table;   /* MsixEntry after MsixEntry, as the guest sees it */
     uint32_t *pending; /* bit n of word n / 32: vector n */
+    gboolean sending;  /* can_send(), as the device was told */
 };
 
 static uint16_t control(const Msix *msix)
@@ -54,20 +55,34 @@ static gboolean can_send(const Msix *msix)
            pci_device_bus_master(msix->device) && msix->device->visible;
 }
 
+gboolean msix_message(PciDevice *device, unsigned vector, uint64_t *address, uint32_t *data)
+{
+    Msix *msix = device->msix;
+
+    if (!msix || vector >= msix->vectors || !can_send(msix) ||
+        (entry(msix, vector)->control & ENTRY_MASKED)) {
+        return FALSE;
+    }
+    *address = (uint64_t)entry(msix, vector)->address_high << 32 |
+               (entry(msix, vector)->address_low & ~3u);
+    *data = entry(msix, vector)->data;
+    return TRUE;
+}
+
 static void deliver(Msix *msix, unsigned vector)
 {
-    const MsixEntry *message = entry(msix, vector);
     uint32_t bit = 1u << (vector % PENDING_BITS);
+    uint64_t address;
+    uint32_t data;
 
-    if (!can_send(msix) || (message->control & ENTRY_MASKED)) {
+    if (!msix_message(msix->device, vector, &address, &data)) {
         msix->pending[vector / PENDING_BITS] |= bit;
         trace(msix_pend, "device %s vector %u", pci_device_name(msix->device), vector);
         return;
     }
     msix->pending[vector / PENDING_BITS] &= ~bit;
     trace(msix_send, "device %s vector %u", pci_device_name(msix->device), vector);
-    irq_send_msi((uint64_t)message->address_high << 32 | (message->address_low & ~3u),
-                 message->data);
+    irq_send_msi(address, data);
 }
 
 static void deliver_pending(Msix *msix)
@@ -82,9 +97,31 @@ static void deliver_pending(Msix *msix)
     }
 }
 
+static void tell_device(Msix *msix, unsigned vector)
+{
+    PciDeviceClass *class = PCI_DEVICE_GET_CLASS(msix->device);
+
+    if (class->vector_changed) {
+        class->vector_changed(msix->device, vector);
+    }
+}
+
+static void tell_device_of_all(Msix *msix)
+{
+    msix->sending = can_send(msix);
+    for (unsigned vector = 0; vector < msix->vectors; vector++) {
+        tell_device(msix, vector);
+    }
+}
+
 void msix_config_written(PciDevice *device)
 {
-    deliver_pending(device->msix);
+    Msix *msix = device->msix;
+
+    deliver_pending(msix);
+    if (msix->sending != can_send(msix)) {
+        tell_device_of_all(msix);
+    }
 }
 
 void msix_notify(PciDevice *device, unsigned vector)
@@ -137,6 +174,7 @@ static void msix_write(gpointer opaque, uint64_t offset, uint64_t value,
     if (msix->pending[vector / PENDING_BITS] & (1u << (vector % PENDING_BITS))) {
         deliver(msix, vector);
     }
+    tell_device(msix, vector);
 }
 
 /* Software must access whole doublewords or quadwords (6.8.2). */
@@ -213,4 +251,5 @@ void msix_reset(PciDevice *device)
     for (unsigned vector = 0; vector < msix->vectors; vector++) {
         entry(msix, vector)->control = ENTRY_MASKED; /* 6.8.2.9: state after reset */
     }
+    tell_device_of_all(msix);
 }

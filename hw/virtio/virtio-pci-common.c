@@ -187,7 +187,7 @@ static void write_queue_field(VirtioPci *device, unsigned field, uint32_t value)
         return;
     }
     if (field == VIRTIO_PCI_COMMON_Q_MSIX) {
-        queue->vector = virtio_pci_valid_vector(device, value);
+        virtio_pci_set_queue_vector(device, queue, value);
     } else if (field == QUEUE_RESET) {
         if (value == 1) {
             virtio_pci_reset_queue(device, queue->index);

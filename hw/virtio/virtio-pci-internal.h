@@ -54,9 +54,13 @@ void virtio_pci_end(VirtioPci *device);
 /* Reads the ISR byte, which clears it and lowers INTA. */
 uint8_t virtio_pci_take_isr(VirtioPci *device);
 void virtio_pci_notify_config(VirtioPci *device);
-/* Polls the call event fds from now on; what came earlier is delivered too. */
+/* Signals of the call event fds are interrupts from now on; what came earlier is delivered too. */
 void virtio_pci_watch_calls(VirtioPci *device);
 void virtio_pci_unwatch_calls(VirtioPci *device);
+/* The driver chose another vector for @queue. */
+void virtio_pci_set_queue_vector(VirtioPci *device, VirtQueue *queue, uint16_t vector);
+/* PciDeviceClass.vector_changed. */
+void virtio_pci_vector_changed(PciDevice *device, unsigned vector);
 /* A vector as the driver writes it: VIRTIO_NO_VECTOR for one that is not there (4.1.5.1.2). */
 uint16_t virtio_pci_valid_vector(VirtioPci *device, uint16_t vector);
 

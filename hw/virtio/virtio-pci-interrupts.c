@@ -78,19 +78,75 @@ static gboolean call_signalled(int fd, GIOCondition condition G_GNUC_UNUSED, gpo
     return G_SOURCE_CONTINUE;
 }
 
-void virtio_pci_watch_calls(VirtioPci *device)
+/* Without the guest's processor leaving it and without this process, where that is possible now. */
+static gboolean deliver_directly(VirtioPci *device, VirtQueue *queue)
 {
-    for (guint index = 0; index < device->queues->len; index++) {
-        VirtQueue *queue = virtio_pci_queue(device, index);
-        if (!queue->call_watch) {
+    uint64_t address;
+    uint32_t data;
+
+    if (queue->vector == VIRTIO_NO_VECTOR ||
+        !msix_message(PCI_DEVICE(device), queue->vector, &address, &data)) {
+        return FALSE;
+    }
+    if (!queue->route) {
+        queue->route = irq_route_new(queue->call);
+    }
+    return queue->route && irq_route_connect(queue->route, address, data);
+}
+
+/*
+ * Decides who looks at the call event fd: the accelerator while the vector's message can be sent,
+ * otherwise the main loop, which knows pending bits and INTA.  Signals in between stay in the
+ * event fd.
+ */
+static void choose_delivery(VirtioPci *device, VirtQueue *queue)
+{
+    if (!device->calls_wanted || !deliver_directly(device, queue)) {
+        if (queue->route) {
+            irq_route_disconnect(queue->route);
+        }
+        if (device->calls_wanted && !queue->call_watch) {
             queue->call_watch = main_loop_watch(queue->call, G_IO_IN, call_signalled, device);
         }
     }
+    if (!device->calls_wanted || (queue->route && irq_route_is_connected(queue->route))) {
+        g_clear_handle_id(&queue->call_watch, g_source_remove);
+    }
+}
+
+static void choose_all(VirtioPci *device)
+{
+    for (guint index = 0; index < device->queues->len; index++) {
+        choose_delivery(device, virtio_pci_queue(device, index));
+    }
+}
+
+void virtio_pci_watch_calls(VirtioPci *device)
+{
+    device->calls_wanted = TRUE;
+    choose_all(device);
 }
 
 void virtio_pci_unwatch_calls(VirtioPci *device)
 {
-    for (guint index = 0; index < device->queues->len; index++) {
-        g_clear_handle_id(&virtio_pci_queue(device, index)->call_watch, g_source_remove);
+    device->calls_wanted = FALSE;
+    choose_all(device);
+}
+
+void virtio_pci_set_queue_vector(VirtioPci *device, VirtQueue *queue, uint16_t vector)
+{
+    queue->vector = virtio_pci_valid_vector(device, vector);
+    choose_delivery(device, queue);
+}
+
+void virtio_pci_vector_changed(PciDevice *pci, unsigned vector)
+{
+    VirtioPci *device = VIRTIO_PCI(pci);
+
+    for (guint index = 0; device->queues && index < device->queues->len; index++) {
+        VirtQueue *queue = virtio_pci_queue(device, index);
+        if (queue->vector == vector) {
+            choose_delivery(device, queue);
+        }
     }
 }

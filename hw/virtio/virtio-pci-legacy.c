@@ -112,7 +112,7 @@ static void legacy_write(gpointer opaque, uint64_t offset, uint64_t value, unsig
         break;
     case VIRTIO_MSI_QUEUE_VECTOR:
         if (queue) {
-            queue->vector = virtio_pci_valid_vector(device, value);
+            virtio_pci_set_queue_vector(device, queue, value);
         }
         break;
     default: /* read-only, or a kick for a queue that does not run */

@@ -189,6 +189,7 @@ void virtio_pci_teardown(VirtioPci *device)
         if (modern) {
             io_region_remove_event_fd(modern, queue->kick);
         }
+        g_clear_pointer(&queue->route, irq_route_free);
         fd_clear(&queue->kick);
         fd_clear(&queue->call);
     }
@@ -232,6 +233,7 @@ static void virtio_pci_class_init(VirtioPciClass *class)
     pci_class->reset = virtio_pci_machine_reset;
     pci_class->config_read = virtio_pci_config_space_read;
     pci_class->config_written = virtio_pci_config_space_written;
+    pci_class->vector_changed = virtio_pci_vector_changed;
     vm_object_class_install_fields(class, virtio_pci_fields);
 }
 

@@ -40,6 +40,7 @@ IrqRoute *irq_route_new(int event_fd);
 gboolean irq_route_connect(IrqRoute *route, guint64 address, guint32 data);
 /* From here on signals stay in the event fd. */
 void irq_route_disconnect(IrqRoute *route);
+gboolean irq_route_is_connected(const IrqRoute *route);
 /* Disconnects. NULL is fine. */
 void irq_route_free(IrqRoute *route);
 

@@ -59,6 +59,9 @@ struct PciDeviceClass {
     void (*reset)(PciDevice *device);
     /* After a guest's write to configuration space took effect. May be NULL. */
     void (*config_written)(PciDevice *device, unsigned offset, unsigned size);
+    /* The message of MSI-X vector @vector, or whether it can be sent, may be another one now.  May
+     * be NULL. */
+    void (*vector_changed)(PciDevice *device, unsigned vector);
     /* Before a guest reads: lets a device fill a window (virtio's PCI_CFG). May be NULL. */
     void (*config_read)(PciDevice *device, unsigned offset, unsigned size);
 };
@@ -139,5 +142,7 @@ gboolean msix_enabled(PciDevice *device);
 unsigned msix_vectors(PciDevice *device);
 /* Sends the vector's message, or sets its pending bit while it is masked. */
 void msix_notify(PciDevice *device, unsigned vector);
+/* What msix_notify() would send now; FALSE if it would set the pending bit or do nothing. */
+gboolean msix_message(PciDevice *device, unsigned vector, uint64_t *address, uint32_t *data);
 
 #endif

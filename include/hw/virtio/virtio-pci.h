@@ -23,8 +23,9 @@ typedef struct VirtQueue {
     uint32_t legacy_page; /* private: queue address of the legacy interface, only read back */
     uint64_t descriptor_area, driver_area, device_area; /* guest physical */
     int kick;         /* event fd: guest to device; exists as long as the device */
-    int call;         /* event fd: device to guest; polled here in software */
-    guint call_watch; /* private */
+    int call;         /* event fd: device to guest */
+    guint call_watch; /* private: it is polled here in software */
+    IrqRoute *route;  /* private: it becomes a message without us; NULL: cannot */
 } VirtQueue;
 
 typedef struct VirtioPci VirtioPci;
@@ -46,6 +47,7 @@ struct VirtioPci {
     gboolean started;           /* start() was called and stop() was not */
     gboolean pausing;           /* stop() is called because the machine pauses: the hook may hold */
     gboolean set_up;            /* private: between setup and teardown */
+    gboolean calls_wanted;      /* private: signals of call event fds are interrupts */
     gboolean resetting;         /* private: a driver's reset waits for the queues to stop */
     guint reset_epoch;          /* private: tells a reset from a later one */
     uint8_t window;             /* private: offset of the VIRTIO_PCI_CAP_PCI_CFG capability */
