@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The virtual clock: it moves only when it is told to. */
+/* The virtual clock: it moves when it is told to, or with the host's. */
 #include "system/clock.h"
+
+#include <time.h>
 
 struct ClockTimer {
     void (*function)(gpointer opaque);
@@ -11,12 +13,26 @@ struct ClockTimer {
 };
 
 static gint64 clock_time;
+static gboolean running;      /* with the host's clock */
+static gint64 host_reference; /* the host's time that is clock_time 0 while it runs */
+static guint expiry;          /* GSource for the earliest deadline while it runs, or 0 */
+static void schedule_expiry(void);
+
 static guint64 next_serial;
 static GSequence *timers; /* of ClockTimer, by deadline and serial; NULL while empty */
 
+/* The host's clock: nanoseconds that never go back. */
+static gint64 host_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * G_GINT64_CONSTANT(1000000000) + now.tv_nsec;
+}
+
 gint64 clock_now(void)
 {
-    return clock_time;
+    return running ? MAX(clock_time, host_now() - host_reference) : clock_time;
 }
 
 ClockTimer *clock_timer_new(void (*function)(gpointer opaque), gpointer opaque)
@@ -45,6 +61,42 @@ static gint compare(gconstpointer left, gconstpointer right, gpointer data G_GNU
     return a->serial < b->serial ? -1 : a->serial > b->serial;
 }
 
+static ClockTimer *first_timer(void)
+{
+    return timers ? g_sequence_get(g_sequence_get_begin_iter(timers)) : NULL;
+}
+
+static gboolean expired(gpointer opaque G_GNUC_UNUSED)
+{
+    expiry = 0;
+    clock_advance(clock_now());
+    schedule_expiry();
+    return G_SOURCE_REMOVE;
+}
+
+static void schedule_expiry(void)
+{
+    const ClockTimer *timer = first_timer();
+
+    g_clear_handle_id(&expiry, g_source_remove);
+    if (running && timer) {
+        gint64 wait = MAX(timer->deadline - clock_now(), 0);
+        gint64 milliseconds = wait / 1000000 + (wait % 1000000 > 0);
+        expiry = g_timeout_add((guint)MIN(milliseconds, G_MAXINT), expired, NULL);
+    }
+}
+
+void clock_set_running(gboolean wanted)
+{
+    if (wanted == running) {
+        return;
+    }
+    clock_time = clock_now();
+    running = wanted;
+    host_reference = host_now() - clock_time;
+    schedule_expiry();
+}
+
 void clock_timer_set(ClockTimer *timer, gint64 deadline)
 {
     clock_timer_stop(timer);
@@ -54,6 +106,7 @@ void clock_timer_set(ClockTimer *timer, gint64 deadline)
     timer->deadline = deadline;
     timer->serial = next_serial++;
     timer->iter = g_sequence_insert_sorted(timers, timer, compare, NULL);
+    schedule_expiry();
 }
 
 void clock_timer_stop(ClockTimer *timer)
@@ -66,11 +119,6 @@ void clock_timer_stop(ClockTimer *timer)
     if (g_sequence_is_empty(timers)) {
         g_clear_pointer(&timers, g_sequence_free);
     }
-}
-
-static ClockTimer *first_timer(void)
-{
-    return timers ? g_sequence_get(g_sequence_get_begin_iter(timers)) : NULL;
 }
 
 gint64 clock_next_deadline(void)

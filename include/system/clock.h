@@ -2,8 +2,8 @@
 /*
  * The virtual clock, in nanoseconds since the machine started, and timers on
  * it.  Under qtest it stands still until clock_step or clock_set moves it;
- * later it will follow the host while the machine runs.  Deadlines towards backends never
- * use it.  Under the VM lock.
+ * under an accelerator that has CPUs it follows the host while the machine runs.  Deadlines towards
+ * backends never use it.  Under the VM lock.
  */
 #ifndef SYSTEM_CLOCK_H
 #define SYSTEM_CLOCK_H
@@ -29,6 +29,12 @@ void clock_timer_stop(ClockTimer *timer);
 
 /* The earliest deadline, or -1. */
 gint64 clock_next_deadline(void);
+
+/*
+ * From now on the clock runs with the host's, and timers expire in the main loop; or it stands
+ * still again.  Main thread.
+ */
+void clock_set_running(gboolean running);
 
 /* Moves the clock forward to @now (ns; never back), running each timer at its own time. */
 void clock_advance(gint64 now);
