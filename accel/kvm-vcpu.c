@@ -5,6 +5,7 @@
  */
 #include "kvm-internal.h"
 
+#include "system/clock.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 #include "system/run-state.h"
@@ -66,10 +67,10 @@ static void kicked(int number G_GNUC_UNUSED)
 static void finish_pauses(gpointer opaque G_GNUC_UNUSED)
 {
     Pause *pause;
-    gboolean still;
+    gboolean still = vcpus != NULL; /* it may have been posted before the end */
 
     pthread_mutex_lock(&mutex);
-    still = !running && parked == vcpus->len;
+    still = still && !running && parked == vcpus->len;
     pthread_mutex_unlock(&mutex);
     while (still && (pause = g_queue_pop_head(&pauses)) != NULL) {
         pause->done(pause->opaque);
@@ -88,7 +89,7 @@ static gboolean wait_to_run(Vcpu *vcpu)
     pthread_mutex_lock(&mutex);
     if (!running || vcpu->stuck) {
         parked++;
-        if (parked == vcpus->len) {
+        if (parked == vcpus->len && !ending) {
             main_loop_post(finish_pauses, NULL);
         }
         while ((!running || vcpu->stuck) && !ending) {
@@ -117,6 +118,7 @@ static void pause_vcpus(void (*done)(gpointer opaque), gpointer opaque)
 
     *pause = (Pause){done, opaque};
     g_queue_push_tail(&pauses, pause);
+    clock_set_running(FALSE);
     pthread_mutex_lock(&mutex);
     running = FALSE;
     pthread_mutex_unlock(&mutex);
@@ -130,6 +132,7 @@ static void resume_vcpus(void)
     running = TRUE;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&mutex);
+    clock_set_running(TRUE);
 }
 
 static void reset_vcpus(void)
@@ -203,7 +206,10 @@ static void handle_exit(Vcpu *vcpu)
 {
     struct kvm_run *run = vcpu->run;
 
-    trace(kvm_exit, "cpu %u reason %u", vcpu->index, run->exit_reason);
+    trace(kvm_exit, "cpu %u reason %u at 0x%" PRIx64, vcpu->index, run->exit_reason,
+          run->exit_reason == KVM_EXIT_IO     ? (uint64_t)run->io.port
+          : run->exit_reason == KVM_EXIT_MMIO ? (uint64_t)run->mmio.phys_addr
+                                              : 0);
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
         port_access(run);
