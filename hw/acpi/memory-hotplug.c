@@ -8,32 +8,21 @@
  *            +0x0c size, high               +0x14 control: bit 1 takes "inserting" back,
  *            +0x10 proximity domain               bit 2 "removing", bit 3 ejects
  *            +0x14 flags: bit 0 enabled, bit 1 inserting, bit 2 removing
+ *            +0x18 a slot that is inserting or removing, 0xffffffff if there is none; ours, so that
+ *                  a guest need not ask thousands of them
  *
  * Slots in which something goes on have an entry here, found by hash, so that no access depends
  * on how many there are.
  */
 #include "acpi-internal.h"
 #include "hw/mem/memory-device.h"
+#include "memory-hotplug-registers.h"
 #include "ost.h"
 #include "util/trace.h"
 
 TRACE_EVENT(acpi_memory_plugged, "the guest gets a memory device");
 TRACE_EVENT(acpi_memory_unplug_request, "the guest is asked to let go of a memory device");
 TRACE_EVENT(acpi_memory_eject, "the guest ejects a memory device");
-
-enum {
-    READ_ADDRESS_LOW = 0x00,
-    READ_ADDRESS_HIGH = 0x04,
-    READ_SIZE_LOW = 0x08,
-    READ_SIZE_HIGH = 0x0c,
-    READ_NODE = 0x10,
-    READ_FLAGS = 0x14,
-    WRITE_SELECT = 0x00,
-    WRITE_OST_EVENT = 0x04,
-    WRITE_OST_STATUS = 0x08,
-    WRITE_CONTROL = 0x14,
-    MEMORY_BLOCK_SIZE = 0x18,
-};
 
 enum {
     FLAG_ENABLED = 1 << 0,
@@ -72,17 +61,22 @@ static MemorySlot *make_slot(uint32_t number)
     return slot;
 }
 
-/* The memory that the guest may use in the selected slot; NULL while there is none, which
- * includes memory that is being added or removed. */
-static MemoryDevice *selected_memory(void)
+/* The memory that the guest may use in a slot; NULL while there is none, which includes memory
+ * that is being added or removed. */
+static MemoryDevice *memory_of_slot(uint32_t number)
 {
-    MemoryDevice *memory = memory_device_by_slot(controller.selected);
-    const MemorySlot *slot = find_slot(controller.selected);
+    MemoryDevice *memory = memory_device_by_slot(number);
+    const MemorySlot *slot = find_slot(number);
 
     if (!memory || !memory->device->realized || memory->device->busy || (slot && slot->ejected)) {
         return NULL;
     }
     return memory;
+}
+
+static MemoryDevice *selected_memory(void)
+{
+    return memory_of_slot(controller.selected);
 }
 
 /* --- what memory devices tell --- */
@@ -120,10 +114,28 @@ static uint32_t slot_flags(void)
     return FLAG_ENABLED | (slot ? slot->flags : 0);
 }
 
+/* Only a slot whose flags the guest can take back. */
+static uint32_t next_slot(void)
+{
+    GHashTableIter iterator;
+    gpointer number, slot;
+
+    g_hash_table_iter_init(&iterator, controller.slots);
+    while (g_hash_table_iter_next(&iterator, &number, &slot)) {
+        if (((MemorySlot *)slot)->flags && memory_of_slot(GPOINTER_TO_UINT(number))) {
+            return GPOINTER_TO_UINT(number);
+        }
+    }
+    return UINT32_MAX;
+}
+
 static uint32_t memory_read_register(uint64_t offset)
 {
     const MemoryDevice *memory = selected_memory();
 
+    if (offset == READ_NEXT) {
+        return next_slot();
+    }
     if (!memory) {
         return 0;
     }

@@ -39,7 +39,7 @@ enum {
 #define PM_TIMER_HALF_PERIOD (UINT64_C(1) << 31)
 
 static struct {
-    IoRegion *region;
+    IoRegion *region, *reset;
     uint16_t status, enable, control;
     ClockTimer *carry;   /* expires when TMR_STS is due and somebody waits for it */
     uint64_t next_carry; /* in ticks */
@@ -176,6 +176,18 @@ static void pm_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset, uint64_t va
     acpi_sci_update();
 }
 
+/* --- reset register (4.8.3.6) --- */
+
+static void reset_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset G_GNUC_UNUSED,
+                        uint64_t value, unsigned size G_GNUC_UNUSED)
+{
+    if (value == ACPI_RESET_VALUE) {
+        run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
+static const IoOps reset_ops = {.write = reset_write, .max_access = 1};
+
 static const IoOps pm_ops = {.read = pm_read, .write = pm_write, .max_access = 4};
 
 /* --- life --- */
@@ -196,6 +208,8 @@ void acpi_pm_init(void)
     pm.carry = clock_timer_new(timer_carried, NULL);
     pm.region = io_region_new(NULL, "acpi-pm", &pm_ops, NULL, PM_SIZE);
     io_region_map(pm.region, ADDRESS_SPACE_IO, ACPI_PM_BASE);
+    pm.reset = io_region_new(NULL, "acpi-reset", &reset_ops, NULL, 1);
+    io_region_map(pm.reset, ADDRESS_SPACE_IO, ACPI_RESET_PORT);
     if (!button_wired) {
         button_wired = TRUE;
         run_state_powerdown_handler_add(power_button, NULL);
@@ -205,5 +219,6 @@ void acpi_pm_init(void)
 void acpi_pm_free(void)
 {
     g_clear_pointer(&pm.region, io_region_free);
+    g_clear_pointer(&pm.reset, io_region_free);
     g_clear_pointer(&pm.carry, clock_timer_free);
 }

@@ -6,6 +6,7 @@
 #include "hw/i386/pc.h"
 
 #include "accel/accel.h"
+#include "accel/vcpu.h"
 #include "hw/acpi/acpi.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
@@ -13,14 +14,18 @@
 #include "hw/mem/memory-device.h"
 #include "system/memory.h"
 #include "util/error.h"
+#include "util/json.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define GIB (UINT64_C(1) << 30)
 #define PC_SLOT_ROOM (UINT64_C(2) << 20)     /* a DIMM's alignment: what each may leave unused */
 #define PC_ADDRESS_LIMIT (UINT64_C(1) << 52) /* Intel SDM volume 3, 4.1.4: MAXPHYADDR <= 52 */
 #define PC_MAX_SLOTS 32000
 #define PC_BASE_MEMORY_END UINT64_C(0x9fc00) /* a PC's last KiB below 640 KiB is not free */
+#define PC_PAGE UINT64_C(4096)
+#define PC_PCI_WINDOW UINT64_C(0xe0000000) /* BARs in memory, up to the I/O APIC */
 #define PC_EXTENDED_MEMORY UINT64_C(0x100000)
 #define PC_FIRST_INTX_LINE 16 /* pins 0 to 15 of the I/O APIC are the ISA interrupts */
 
@@ -34,6 +39,9 @@ typedef struct PcMachine {
 } PcMachine;
 
 typedef MachineClass PcMachineClass;
+
+static const guint intx_lines[] = {PC_FIRST_INTX_LINE, PC_FIRST_INTX_LINE + 1,
+                                   PC_FIRST_INTX_LINE + 2, PC_FIRST_INTX_LINE + 3};
 
 enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF };
 static const char *const switch_names[] = {"auto", "on", "off", NULL};
@@ -173,13 +181,72 @@ static void add_boot_memory(GArray *memory, uint64_t address, uint64_t end, Boot
     }
 }
 
+static guint number_of(VmObject *object, const char *property)
+{
+    g_autoptr(json_object) value = vm_object_get_json(object, property, NULL);
+
+    return value ? (guint)json_object_get_int64(value) : 0;
+}
+
+static void add_serial_port(VmObject *object, gpointer opaque)
+{
+    if (strcmp(G_OBJECT_TYPE_NAME(object), "isa-serial") == 0) {
+        AcpiSerialPort port = {(uint16_t)number_of(object, "iobase"),
+                               (uint8_t)number_of(object, "irq")};
+        g_array_append_val((GArray *)opaque, port);
+    }
+}
+
+static GByteArray *make_tables(Machine *machine, uint64_t address)
+{
+    g_autoptr(GArray) apic_ids = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(AcpiSerialPort));
+    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+    AcpiBoard board = {
+        .apic_ids = apic_ids,
+        .serial_ports = ports,
+        .intx_lines = intx_lines,
+        .low_ram = low,
+        .pci_window = PC_PCI_WINDOW,
+        .ram_size = machine->ram_size,
+        .high_ram = PC_HIGH_BASE,
+        .memory_slots = (uint32_t)machine->ram_slots,
+    };
+
+    memory_device_area_get(&board.hotplug_base, &board.hotplug_size);
+    for (guint i = 0; i < vcpu_topology()->count; i++) {
+        guint id = vcpu_apic_id(i);
+        g_array_append_val(apic_ids, id);
+    }
+    vm_object_foreach_child(vm_object_container("machine/peripheral"), add_serial_port, ports);
+    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), add_serial_port, ports);
+    return acpi_tables_new(&board, address);
+}
+
+/* The tables lie at the top of RAM below 4 GiB; their size does not depend on where that is. */
+static gboolean place_tables(Machine *machine, uint64_t low, uint64_t *address, GError **error)
+{
+    g_autoptr(GByteArray) sized = make_tables(machine, 0);
+
+    if (sized->len > low / 2) {
+        vm_error_set(error,
+                     "-m slots=%" PRIu64 ": the ACPI tables have %u KiB, too many for %" PRIu64
+                     " MiB of RAM",
+                     machine->ram_slots, sized->len >> 10, low >> 20);
+        return FALSE;
+    }
+    *address = (low - sized->len) / PC_PAGE * PC_PAGE;
+    g_autoptr(GByteArray) tables = make_tables(machine, *address);
+    return memory_copy_out(*address, tables->data, tables->len);
+}
+
 /* What a kernel may use: RAM, less what PCs keep for themselves below 1 MiB (ACPI 6.4, 15). */
 static gboolean boot(Machine *machine, GError **error)
 {
     g_autoptr(GArray) memory = g_array_new(FALSE, FALSE, sizeof(BootMemory));
     PcMachine *pc = (PcMachine *)machine;
     uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
-    BootBoard board = {.memory = memory, .low_ram = low};
+    BootBoard board = {.memory = memory};
 
     if (!pc->linux_boot) {
         if (ACCEL_GET_CLASS(accel_current())->has_cpus) {
@@ -189,17 +256,20 @@ static gboolean boot(Machine *machine, GError **error)
         }
         return TRUE;
     }
+    if (!place_tables(machine, low, &board.rsdp, error)) {
+        return FALSE;
+    }
+    board.low_ram = board.rsdp;
     add_boot_memory(memory, 0, MIN(low, PC_BASE_MEMORY_END), BOOT_MEMORY_RAM);
     add_boot_memory(memory, PC_BASE_MEMORY_END, PC_EXTENDED_MEMORY, BOOT_MEMORY_RESERVED);
-    add_boot_memory(memory, PC_EXTENDED_MEMORY, low, BOOT_MEMORY_RAM);
+    add_boot_memory(memory, PC_EXTENDED_MEMORY, board.rsdp, BOOT_MEMORY_RAM);
+    add_boot_memory(memory, board.rsdp, low, BOOT_MEMORY_ACPI);
     add_boot_memory(memory, PC_HIGH_BASE, PC_HIGH_BASE + machine->ram_size - low, BOOT_MEMORY_RAM);
     return linux_boot_load(pc->linux_boot, &board, error);
 }
 
 static gboolean build(Machine *machine, GError **error)
 {
-    static const guint intx_lines[] = {PC_FIRST_INTX_LINE, PC_FIRST_INTX_LINE + 1,
-                                       PC_FIRST_INTX_LINE + 2, PC_FIRST_INTX_LINE + 3};
     PcMachine *pc = (PcMachine *)machine;
 
     if (!check_properties(pc, error) || !read_kernel(pc, error) ||

@@ -41,6 +41,12 @@ void memory_device_area_set(uint64_t base, uint64_t size, uint64_t maximum, uint
     }
 }
 
+void memory_device_area_get(uint64_t *base, uint64_t *size)
+{
+    *base = area.base;
+    *size = area.slots > 0 ? area.size : 0;
+}
+
 void memory_device_area_clear(void)
 {
     g_clear_pointer(&area.free_slots, slot_allocator_free);

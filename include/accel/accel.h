@@ -11,7 +11,7 @@ typedef struct Accel {
 
 typedef struct AccelClass {
     VmObjectClass parent;
-    const char *name; /* as -accel spells it */
+    const char *name;  /* as -accel spells it */
     gboolean has_cpus; /* it runs code; otherwise a test program makes the accesses */
     /* Before the machine is built.  FALSE with @error says why it cannot be used and what would
      * help. */

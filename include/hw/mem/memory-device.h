@@ -23,6 +23,8 @@ typedef struct MemoryDevice {
 void memory_device_area_set(uint64_t base, uint64_t size, uint64_t maximum, uint32_t slots);
 /* Takes the area away; no device may be left. */
 void memory_device_area_clear(void);
+/* Base and size as they were set; size 0 without an area or slots. */
+void memory_device_area_get(uint64_t *base, uint64_t *size);
 /* How many slots the area has, 0 without one. */
 uint64_t memory_device_slots(void);
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ACPI tables of the pc machine (ACPI 6.4, 5.2) as one piece of memory.  Each table and each
+ * part of the DSDT has a function of its own.
+ */
+#ifndef HW_ACPI_TABLES_H
+#define HW_ACPI_TABLES_H
+
+#include "aml.h"
+
+#include "hw/acpi/acpi.h"
+
+/* Tables that are under construction. */
+typedef struct AcpiTables {
+    GByteArray *bytes;
+    uint64_t address; /* of bytes, guest physical */
+    GArray *listed;   /* of uint64_t: addresses for the XSDT */
+} AcpiTables;
+
+/* A header of @signature, to be finished when what follows has been appended (5.2.6). Returns where
+ * the table begins in bytes. */
+guint acpi_table_begin(AcpiTables *tables, const char *signature, uint8_t revision);
+/* Fills in length and checksum. @list: the XSDT names it. */
+void acpi_table_end(AcpiTables *tables, guint start, gboolean list);
+void acpi_table_put(AcpiTables *tables, uint64_t value, guint size); /* little-endian */
+
+/* --- dsdt.c --- */
+void acpi_dsdt_write(Aml *aml, const AcpiBoard *board);
+
+/* --- memory-hotplug-aml.c, pci-hotplug-aml.c --- */
+void acpi_memory_hotplug_write_aml(Aml *aml, uint32_t slots);
+void acpi_pci_hotplug_write_slots(Aml *aml); /* within the scope of the host bridge */
+void acpi_pci_hotplug_write_event(Aml *aml); /* within \_GPE */
+void acpi_memory_hotplug_write_event(Aml *aml);
+
+#endif
