@@ -38,9 +38,9 @@ static const RequestText request_texts[VHOST_USER_REQUEST_COUNT] = {
         "not within the ring, or the ring runs"},
     [VHOST_USER_GET_VRING_BASE] = {"state", "at any time: stops the ring", NULL},
     [VHOST_USER_SET_VRING_KICK] = {"u64", "behind all else of the ring; while it runs to change the "
-        "descriptor", "the descriptor is no eventfd, or the ring cannot start as it was set up"},
-    [VHOST_USER_SET_VRING_CALL] = {"u64", "at any time", "the descriptor is no eventfd"},
-    [VHOST_USER_SET_VRING_ERR] = {"u64", "at any time", "the descriptor is no eventfd"},
+        "descriptor", "the descriptor is unfit, or the ring cannot start as it was set up"},
+    [VHOST_USER_SET_VRING_CALL] = {"u64", "at any time", "the descriptor is unfit"},
+    [VHOST_USER_SET_VRING_ERR] = {"u64", "at any time", "the descriptor is unfit"},
     [VHOST_USER_GET_PROTOCOL_FEATURES] = {NULL, "behind GET_FEATURES", NULL},
     [VHOST_USER_SET_PROTOCOL_FEATURES] = {"u64", "once, before anything that a feature allows",
         "a bit that was not offered, or one without another that it needs"},
