@@ -146,13 +146,14 @@ static void test_daemonize_relative(void)
 }
 
 /* What a killed one has left is no obstacle; what a living one has is (options-test). */
-static void test_stale(void)
+static void test_stale(gconstpointer extra)
 {
     g_autoptr(Names) names = names_new();
 
     for (guint i = 0; i < 3; i++) {
-        BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s",
-                                                names->image, names->socket, names->pidfile);
+        BlkProgram *program =
+            blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s %s", names->image,
+                              names->socket, names->pidfile, (const char *)extra);
         visit(names->socket, i);
         g_assert_cmpint(read_pidfile(names->pidfile), ==, program->pid);
         blk_program_signal(program, SIGKILL);
@@ -160,8 +161,9 @@ static void test_stale(void)
         g_assert_true(exists(names->socket));
         g_assert_true(exists(names->pidfile));
     }
-    BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s",
-                                            names->image, names->socket, names->pidfile);
+    BlkProgram *program =
+        blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s %s", names->image,
+                          names->socket, names->pidfile, (const char *)extra);
     visit(names->socket, 9);
     blk_program_end(program);
     g_assert_false(exists(names->socket));
@@ -229,6 +231,38 @@ static void test_fd_connected_broken(void)
     int status = blk_program_wait(program);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     close(pair[0]);
+}
+
+/* Sockets of other kinds are refused by one line. */
+static void test_fd_refused(void)
+{
+    static const struct {
+        int domain, type;
+        const char *words;
+    } rows[] = {
+        {AF_UNIX, SOCK_STREAM, "neither listens nor is connected"},
+        {AF_UNIX, SOCK_DGRAM, "not a unix stream socket"},
+        {AF_INET, SOCK_STREAM, "not a unix stream socket"},
+    };
+    g_autoptr(Names) names = names_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        int fd = socket(rows[i].domain, rows[i].type | SOCK_CLOEXEC, 0);
+        const ChildOptions options = {.inherit = &fd, .inherit_count = 1};
+        BlkProgram *program =
+            blk_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
+        int copy = dup(program->output);
+        int status = blk_program_wait(program);
+        g_autofree char *output = child_read(copy);
+        g_autofree char *begin = g_strdup_printf("vhost-user-blk: --fd %d: ", fd);
+
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        g_assert_true(g_str_has_prefix(output, begin));
+        g_assert_nonnull(strstr(output, rows[i].words));
+        g_assert_true(strchr(output, '\n') == output + strlen(output) - 1);
+        close(copy);
+        close(fd);
+    }
 }
 
 /* --- one after the other --- */
@@ -361,11 +395,11 @@ static void test_broken_front_ends(void)
  * A region whose file is cut while a request's header lies in it: the front end loses its
  * connection, the program serves the next.
  */
-static void test_cut_memory(void)
+static void test_cut_memory(gconstpointer extra)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program =
-        blk_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
+    BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s %s", names->image,
+                                            names->socket, (const char *)extra);
     BlkGuest *guest = blk_guest_connect(names->socket, NULL);
     const gsize size = 1 << 20;
     int fd = memfd_create("cut", MFD_CLOEXEC);
@@ -413,15 +447,18 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user-blk/daemonize/plain", "", test_daemonize);
     g_test_add_data_func("/vhost-user-blk/daemonize/sandbox", "--sandbox", test_daemonize);
     g_test_add_func("/vhost-user-blk/daemonize/relative", test_daemonize_relative);
-    g_test_add_func("/vhost-user-blk/stale", test_stale);
+    g_test_add_data_func("/vhost-user-blk/stale/plain", "", test_stale);
+    g_test_add_data_func("/vhost-user-blk/stale/sandbox", "--sandbox", test_stale);
     g_test_add_func("/vhost-user-blk/fd/listening", test_fd_listening);
     g_test_add_func("/vhost-user-blk/fd/connected", test_fd_connected);
     g_test_add_func("/vhost-user-blk/fd/broken", test_fd_connected_broken);
+    g_test_add_func("/vhost-user-blk/fd/refused", test_fd_refused);
     g_test_add_func("/vhost-user-blk/waiting", test_waiting);
     g_test_add_func("/vhost-user-blk/many-queues", test_many_queues);
     g_test_add_func("/vhost-user-blk/reconnect", test_reconnect);
     g_test_add_func("/vhost-user-blk/broken-front-ends", test_broken_front_ends);
-    g_test_add_func("/vhost-user-blk/fault/cut-memory", test_cut_memory);
+    g_test_add_data_func("/vhost-user-blk/fault/cut-memory", "", test_cut_memory);
+    g_test_add_data_func("/vhost-user-blk/fault/cut-memory-sandbox", "--sandbox", test_cut_memory);
     g_test_add_func("/vhost-user-blk/fault/foreign", test_foreign_fault);
     return g_test_run();
 }
