@@ -17,6 +17,7 @@ static VhostUserDeviceHandler *const handlers[VHOST_USER_REQUEST_COUNT] = {
     HANDLER(RESET_OWNER, reset_owner),
     HANDLER(SET_MEM_TABLE, set_mem_table),
     HANDLER(SET_LOG_BASE, set_log_base),
+    HANDLER(SET_LOG_FD, set_log_fd),
     HANDLER(SET_VRING_NUM, set_vring_num),
     HANDLER(SET_VRING_ADDR, set_vring_addr),
     HANDLER(SET_VRING_BASE, set_vring_base),

@@ -211,7 +211,7 @@ VhostUserDeviceHandler vhost_user_device_handle_get_features, vhost_user_device_
 /* device-memory.c */
 VhostUserDeviceHandler vhost_user_device_handle_set_mem_table, vhost_user_device_handle_add_mem_reg,
     vhost_user_device_handle_rem_mem_reg, vhost_user_device_handle_get_max_mem_slots,
-    vhost_user_device_handle_set_log_base;
+    vhost_user_device_handle_set_log_base, vhost_user_device_handle_set_log_fd;
 
 /* device-postcopy.c */
 VhostUserDeviceHandler vhost_user_device_handle_postcopy_advise,

@@ -78,3 +78,19 @@ int vhost_user_device_handle_set_log_base(VhostUserDevice *device, VhostUserDevi
     vhost_user_device_rings_release(device);
     return result < 0 ? result : vhost_user_device_message_reply_u64(message, 0);
 }
+
+/* An eventfd that tells of what was logged; the front-end that sent it may read the log then. */
+int vhost_user_device_handle_set_log_fd(VhostUserDevice *device, VhostUserDeviceMessage *message,
+                                        const char **reason)
+{
+    int result;
+
+    vhost_user_device_rings_hold(device);
+    result = vhost_user_queue_take_fd(&device->environment.log_fd,
+                                      vhost_user_device_message_take_fd(message, 0));
+    vhost_user_device_rings_release(device);
+    if (result < 0) {
+        *reason = "the descriptor is no eventfd";
+    }
+    return result;
+}

@@ -162,6 +162,7 @@ static int set_up(VhostUserDevice *device, const VhostUserDeviceParameters *para
         .device = device,
         .map = device->map,
         .log = &device->log,
+        .log_fd = -1,
         .queue_size_maximum =
             parameters->queue_size_maximum ? parameters->queue_size_maximum : QUEUE_SIZE_DEFAULT,
         .request_size = parameters->request_size,
@@ -187,7 +188,8 @@ VhostUserDevice *vhost_user_device_new(int socket, const VhostUserDeviceParamete
     device->memory_slots = parameters->memory_slots ? parameters->memory_slots
                                                     : VHOST_USER_DEVICE_MEMORY_SLOTS_DEFAULT;
     device->features_offered = parameters->features;
-    device->epoll_fd = device->wake_fd = device->userfaultfd = device->channel = -1;
+    device->epoll_fd = device->wake_fd = device->userfaultfd = device->channel =
+        device->environment.log_fd = -1;
     vhost_user_device_stream_init(&device->stream, socket);
     vhost_user_device_message_init(&device->message);
     vhost_user_device_make_offer(device, parameters->protocol_features_withheld);
@@ -212,6 +214,9 @@ void vhost_user_device_free(VhostUserDevice *device)
     vhost_user_device_postcopy_clear(device);
     vhost_user_inflight_clear(&device->inflight);
     vhost_user_dirty_log_clear(&device->log);
+    if (device->environment.log_fd != -1) {
+        close(device->environment.log_fd);
+    }
     vhost_user_map_free(device->map);
     if (device->wake_fd != -1) {
         close(device->wake_fd);

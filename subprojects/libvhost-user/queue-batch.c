@@ -61,6 +61,9 @@ void vhost_user_queue_end(VhostUserQueue *queue)
     }
     if (queue->pushed) {
         publish(queue);
+        if (queue->log_writes) {
+            vhost_user_queue_signal(queue->environment->log_fd);
+        }
     }
     vhost_user_reader_leave(queue->reader);
     atomic_store_explicit(&queue->statistics.lookups,

@@ -18,6 +18,7 @@ typedef struct VhostUserQueueEnvironment {
     VhostUserMap *map;
     VhostUserDirtyLog *log;
     bool log_writes;   /* F_LOG_ALL is negotiated and a log is there */
+    int log_fd;        /* of SET_LOG_FD: written behind what was logged; -1: none */
     uint64_t features; /* negotiated */
     uint32_t queue_size_maximum;
     uint32_t request_size;
@@ -48,6 +49,10 @@ int vhost_user_queue_set_addresses(VhostUserQueue *queue, const VhostUserVringAd
  * counter. */
 int vhost_user_queue_set_base(VhostUserQueue *queue, uint32_t base);
 uint32_t vhost_user_queue_base(const VhostUserQueue *queue);
+
+/* A descriptor from the front-end that we write to or read like an eventfd, in place of *@place,
+ * which is closed: as below. */
+int vhost_user_queue_take_fd(int *place, int fd);
 
 /* SET_VRING_KICK, CALL, ERR: @fd is the queue's from here on, -1 for none; the old one is closed.
  * 0, or -EINVAL for a pipe or socket, whose writers a peer may kill by SIGPIPE: then @fd is closed

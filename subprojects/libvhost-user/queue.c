@@ -66,7 +66,7 @@ void vhost_user_queue_free(VhostUserQueue *queue)
  * Makes the descriptor one on which neither read nor write waits: a peer may fill or empty its
  * counter at any time.
  */
-static int set_fd(int *place, int fd)
+int vhost_user_queue_take_fd(int *place, int fd)
 {
     struct stat status;
     int flags;
@@ -87,17 +87,17 @@ static int set_fd(int *place, int fd)
 
 int vhost_user_queue_set_kick(VhostUserQueue *queue, int fd)
 {
-    return set_fd(&queue->kick_fd, fd);
+    return vhost_user_queue_take_fd(&queue->kick_fd, fd);
 }
 
 int vhost_user_queue_set_call(VhostUserQueue *queue, int fd)
 {
-    return set_fd(&queue->call_fd, fd);
+    return vhost_user_queue_take_fd(&queue->call_fd, fd);
 }
 
 int vhost_user_queue_set_error(VhostUserQueue *queue, int fd)
 {
-    return set_fd(&queue->error_fd, fd);
+    return vhost_user_queue_take_fd(&queue->error_fd, fd);
 }
 
 void vhost_user_queue_signal(int fd)

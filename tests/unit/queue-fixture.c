@@ -228,6 +228,7 @@ QueueFixture *queue_fixture_new(const QueueOptions *options)
         .device = (VhostUserDevice *)(void *)fixture, /* opaque to the queue */
         .map = fixture->map,
         .log = &fixture->log,
+        .log_fd = -1,
         .log_writes = options->log,
         .features = options->features,
         .queue_size_maximum = 32768,

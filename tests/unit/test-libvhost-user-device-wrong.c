@@ -167,7 +167,6 @@ static Outcome try_whole(Sample *sample)
 static gboolean is_refused(uint32_t request)
 {
     switch (request) {
-    case VHOST_USER_SET_LOG_FD:
     case VHOST_USER_IOTLB_MSG:
     case VHOST_USER_SET_VRING_ENDIAN:
     case VHOST_USER_CREATE_CRYPTO_SESSION:

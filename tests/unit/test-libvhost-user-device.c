@@ -616,17 +616,19 @@ static void test_log(void)
     RingMessage messages[RING_MESSAGES];
     VhostUserFrontEndMessage reply;
     VhostUserRingSetup setup;
-    int fd = memfd_create("log", MFD_CLOEXEC);
+    int fd = memfd_create("log", MFD_CLOEXEC), told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     guint8 *bits;
-    guint64 expected;
+    guint64 expected, count;
 
     g_assert_cmpint(ftruncate(fd, 4096), ==, 0);
     bits = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ready(&fixture, FIXTURE_FEATURES & ~VHOST_USER_RING_F_PACKED);
     device_fixture_start_ring(&fixture, 3);
     device_fixture_reply(&fixture, VHOST_USER_SET_LOG_BASE, &log, sizeof(log), &fd, 1, &reply);
+    g_assert_cmpuint(device_fixture_ack(&fixture, VHOST_USER_SET_LOG_FD, NULL, 0, &told, 1), ==, 0);
     device_fixture_drive(&fixture, 3, TRUE);
     g_assert_cmphex(*(guint64 *)bits, ==, 0);
+    g_assert_cmpint(read(told, &count, 8), ==, -1);
     g_assert_cmpuint(device_fixture_ack_u64(&fixture, VHOST_USER_SET_FEATURES,
                                             FIXTURE_LOG_ALL | FIXTURE_BIT_30 |
                                                 vhost_user_device_features(fixture.device)),
@@ -641,6 +643,7 @@ static void test_log(void)
     vhost_user_driver_queue_setup(fixture.rings[3], &setup);
     expected = 1ull << (setup.log / 4096) | 1ull << (FIXTURE_AREA / 4096 - 1);
     g_assert_cmphex(*(guint64 *)bits, ==, expected);
+    g_assert_cmpint(read(told, &count, 8), ==, 8);
 
     g_assert_cmpuint(
         device_fixture_ack_u64(&fixture, VHOST_USER_SET_FEATURES,
@@ -651,6 +654,7 @@ static void test_log(void)
     g_assert_cmphex(*(guint64 *)bits, ==, 0);
     device_fixture_tear_down(&fixture);
     munmap(bits, 4096);
+    close(told);
     close(fd);
 }
 
