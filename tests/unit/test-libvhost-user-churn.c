@@ -112,8 +112,7 @@ static gpointer reader_run(gpointer opaque)
         vhost_user_reader_enter(reader->reader);
         for (guint i = 0; i < G_N_ELEMENTS(regions); i++) {
             if (g_rand_boolean(reader->random)) {
-                before[i] = atomic_load(&reader->churn->states[regions[i]]);
-                for (guint j = i + 1; j < G_N_ELEMENTS(regions); j++) {
+                for (guint j = i; j < G_N_ELEMENTS(regions); j++) {
                     before[j] = atomic_load(&reader->churn->states[regions[j]]);
                 }
                 vhost_user_reader_refresh(reader->reader);
