@@ -256,6 +256,7 @@ static void test_hang_up(gconstpointer what)
             seen++;
         }
         for (unsigned place = 0; place < BLK_GUEST_DEPTH; place++) {
+            run.expected[place].request = (BlkGuestRequest){.place = place};
             make_transfer(&run, &run.expected[place].request, FALSE);
             blk_guest_add(run.guest, 0, &run.expected[place].request);
         }
