@@ -4,6 +4,8 @@
 #include "device-fixture.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -865,6 +867,57 @@ static void test_shut_down(void)
     device_fixture_tear_down(&fixture);
 }
 
+static VhostUserDevice *faulting;
+
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    if (!vhost_user_device_recover_fault(faulting, info->si_addr)) {
+        abort();
+    }
+}
+
+/* A file is cut behind our mapping while a request is in it: the request goes on with zeros, and
+ * the connection ends. */
+static void test_cut_file(void)
+{
+    const struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+    struct sigaction before;
+    DeviceFixture fixture;
+    VhostUserMemRegMsg region;
+    VhostUserDriverBuffer buffers[2] = {{0, 3}, {FIXTURE_AREA - 8, 1}};
+    const guint8 *written;
+    int fd;
+
+    ready(&fixture, FIXTURE_FEATURES);
+    fd = memfd_create("cut", MFD_CLOEXEC);
+    g_assert_cmpint(ftruncate(fd, FIXTURE_AREA), ==, 0);
+    g_assert_cmpint(pwrite(fd, "\1\1\1", 3, 0), ==, 3);
+    region = device_fixture_region(&fixture, 1);
+    region.region.mmap_offset = 0;
+    g_assert_cmpuint(
+        device_fixture_ack(&fixture, VHOST_USER_ADD_MEM_REG, &region, sizeof(region), &fd, 1), ==,
+        0);
+    device_fixture_start_ring(&fixture, 0);
+    buffers[0].guest_address = region.region.guest_address;
+    written = (const guint8 *)fixture.memory->areas[0].host + FIXTURE_AREA - 8;
+    g_assert_cmpint(vhost_user_driver_queue_add(fixture.rings[0], buffers, 1, 1, 0, NULL), ==, 0);
+    vhost_user_driver_queue_kick(fixture.rings[0]);
+
+    g_assert_false(vhost_user_device_recover_fault(fixture.device, &fixture));
+    faulting = fixture.device;
+    sigaction(SIGBUS, &action, &before);
+    g_assert_cmpint(ftruncate(fd, 0), ==, 0);
+    g_assert_cmpuint(device_fixture_serve(&fixture, 0), ==, 1);
+    sigaction(SIGBUS, &before, NULL);
+    g_assert_cmpuint(*written, ==, 0);
+    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
+    g_assert_nonnull(strstr(vhost_user_device_error(fixture.device), "cut off"));
+    close(fd);
+    device_fixture_tear_down(&fixture);
+}
+
 static void test_queues(void)
 {
     DeviceFixture fixture;
@@ -907,6 +960,7 @@ int main(int argc, char **argv)
                     test_inflight_of_other_format);
     g_test_add_func("/libvhost-user/device/config-changed", test_config_changed);
     g_test_add_func("/libvhost-user/device/device-state", test_device_state);
+    g_test_add_func("/libvhost-user/device/cut-file", test_cut_file);
     g_test_add_func("/libvhost-user/device/shut-down-inside", test_shut_down_inside);
     g_test_add_func("/libvhost-user/device/shut-down", test_shut_down);
     return g_test_run();
