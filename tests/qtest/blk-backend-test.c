@@ -450,11 +450,28 @@ static const struct {
     {"iothread", "--iothreads 1"},
 };
 
+static gboolean has_direct_io(void)
+{
+    g_autofree char *path = vmm_temporary_path("direct");
+    int file = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+
+    unlink(path);
+    return file >= 0 && close(file) == 0;
+}
+
+static void skip_direct(gconstpointer data G_GNUC_UNUSED)
+{
+    g_test_skip("the file system of the temporary directory has no O_DIRECT");
+}
+
 static void add(const char *path, gconstpointer data, GTestDataFunc function, gboolean all_variants)
 {
     daemon_test_add(path, data, function);
     for (guint i = 0; all_variants && i < G_N_ELEMENTS(variants); i++) {
-        daemon_test_add_variant(variants[i].name, variants[i].arguments, path, data, function);
+        gboolean skip = !strcmp(variants[i].name, "direct") && !has_direct_io();
+
+        daemon_test_add_variant(variants[i].name, variants[i].arguments, path, data,
+                                skip ? skip_direct : function);
     }
 }
 
