@@ -6,7 +6,10 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* TRUE if @path was a socket that nobody listens at, and is gone now.  Any thread. */
+/*
+ * TRUE if @path was a socket that nobody listens at, and is gone now.  Waits up to two seconds for
+ * the end of one whose listener's process has ended.  Any thread.
+ */
 gboolean unix_socket_remove_stale(const char *path);
 
 /* Which file bind(2) made, so that only that one is removed. */

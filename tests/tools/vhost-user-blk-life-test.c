@@ -152,8 +152,9 @@ static void test_stale(gconstpointer extra)
 
     for (guint i = 0; i < 3; i++) {
         BlkProgram *program =
-            blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s %s", names->image,
-                              names->socket, names->pidfile, (const char *)extra);
+            blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
+                              names->image, names->socket, names->pidfile, (const char *)extra);
+        blk_program_expect(program, "ready\n"); /* before that the old file is there */
         visit(names->socket, i);
         g_assert_cmpint(read_pidfile(names->pidfile), ==, program->pid);
         blk_program_signal(program, SIGKILL);
@@ -162,8 +163,9 @@ static void test_stale(gconstpointer extra)
         g_assert_true(exists(names->pidfile));
     }
     BlkProgram *program =
-        blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s %s", names->image,
-                          names->socket, names->pidfile, (const char *)extra);
+        blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
+                          names->image, names->socket, names->pidfile, (const char *)extra);
+    blk_program_expect(program, "ready\n");
     visit(names->socket, 9);
     blk_program_end(program);
     g_assert_false(exists(names->socket));

@@ -200,6 +200,7 @@ static void turn(Service *service)
 
 gboolean service_run(Service *service)
 {
+    log_info("ready");
     if (service->listener->connected >= 0) {
         serve_next(service);
     }

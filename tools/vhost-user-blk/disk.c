@@ -21,6 +21,8 @@
 
 /* --- the lock --- */
 
+#define LOCK_MILLISECONDS 500
+
 /*
  * The lock has a descriptor of its own: io_uring keeps a registered file open for some time after
  * the process is gone, and the next start should not find the image in use.  A block device that
@@ -51,6 +53,21 @@ static gboolean open_lock(BlkDisk *disk, const struct stat *status, GError **err
 }
 
 /*
+ * TRUE if the lock was got, FALSE with errno.  The kernel lets go of the lock of a process that was
+ * killed some time after it was waited for, so that who is started in its place can still meet it.
+ */
+static gboolean wait_for_lock(int fd, const struct flock *lock)
+{
+    for (unsigned milliseconds = 0; fcntl(fd, F_OFD_SETLK, lock) != 0; milliseconds += 10) {
+        if ((errno != EAGAIN && errno != EACCES) || milliseconds >= LOCK_MILLISECONDS) {
+            return FALSE;
+        }
+        g_usleep(10000);
+    }
+    return TRUE;
+}
+
+/*
  * An open file description lock, which belongs to our descriptor and not to the process. Writers
  * lock every byte; readers only the first, so that they refuse writers that lock like this, and
  * leave readers of other programs alone, which lock bytes of their own choice.
@@ -65,7 +82,7 @@ static gboolean lock_image(BlkDisk *disk, const struct stat *status, GError **er
     if (!open_lock(disk, status, error)) {
         return FALSE;
     }
-    if (fcntl(disk->lock_fd, F_OFD_SETLK, &lock) == 0) {
+    if (wait_for_lock(disk->lock_fd, &lock)) {
         return TRUE;
     }
     if (errno == EAGAIN || errno == EACCES) {
