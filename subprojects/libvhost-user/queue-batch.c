@@ -7,16 +7,12 @@
 
 bool vhost_user_queue_begin(VhostUserQueue *queue)
 {
-    const VhostUserQueueEnvironment *environment = queue->environment;
-
     atomic_store(&queue->inside, 1);
     if (atomic_load(&queue->held) != 0 || !vhost_user_queue_started(queue)) {
         atomic_store_explicit(&queue->inside, 0, memory_order_release);
         return false;
     }
-    queue->log_writes = environment->log_writes;
-    queue->log_ring =
-        environment->log_writes && (queue->addresses.flags & VHOST_USER_VRING_ADDR_F_LOG);
+    vhost_user_queue_look_for_log(queue);
     vhost_user_reader_enter(queue->reader);
     return true;
 }
@@ -46,11 +42,10 @@ static void publish(VhostUserQueue *queue)
     }
     queue->pushed = NULL;
     queue->pushed_end = &queue->pushed;
-    if (!interrupt) {
+    if (interrupt) {
+        vhost_user_queue_call(queue);
+    } else {
         vhost_user_count(&queue->statistics.calls_spared);
-    } else if (queue->call_fd >= 0) {
-        vhost_user_queue_signal(queue->call_fd);
-        vhost_user_count(&queue->statistics.calls);
     }
 }
 

@@ -47,6 +47,16 @@ static _Atomic uint32_t *driver_event(const VhostUserQueue *queue)
     return (_Atomic uint32_t *)(void *)queue->driver.host;
 }
 
+static void log_descriptor(const VhostUserQueue *queue, uint16_t index)
+{
+    if (queue->log_ring) {
+        vhost_user_dirty_log_mark(queue->environment->log,
+                                  queue->descriptors.guest_address +
+                                      index * (uint64_t)VHOST_USER_DESCRIPTOR_SIZE,
+                                  VHOST_USER_DESCRIPTOR_SIZE);
+    }
+}
+
 static void advance(const VhostUserQueue *queue, uint16_t *index, bool *wrap, uint32_t slots)
 {
     uint32_t next = *index + slots;
@@ -71,10 +81,33 @@ static uint32_t slots_taken(const VhostUserQueue *queue)
     return state->available + queue->size - state->used;
 }
 
-static int start(VhostUserQueue *queue, const char **reason)
+/*
+ * A back-end that was killed in the middle of a batch may have written used descriptors behind the
+ * first one, which the driver has not been told of.  It would take them for ours as soon as it gets
+ * there (our own batches have one descriptor, see inflight-packed.c).
+ */
+static void take_back_used(VhostUserQueue *queue)
+{
+    uint16_t index = queue->packed.used;
+    bool wrap = queue->packed.used_wrap;
+
+    for (uint32_t i = 0; i < queue->track.descriptors; i++) {
+        uint16_t *flags = &ring(queue)[index].flags;
+        uint16_t value = __atomic_load_n(flags, __ATOMIC_RELAXED);
+        bool available = value & VHOST_USER_PACKED_AVAILABLE, used = value & VHOST_USER_PACKED_USED;
+
+        if (available == wrap && used == wrap) {
+            __atomic_store_n(flags, wrap ? VHOST_USER_PACKED_AVAILABLE : VHOST_USER_PACKED_USED,
+                             __ATOMIC_RELEASE);
+            log_descriptor(queue, index);
+        }
+        advance(queue, &index, &wrap, 1);
+    }
+}
+
+static int start(VhostUserQueue *queue, bool *recovered, const char **reason)
 {
     VhostUserPackedState *state = &queue->packed;
-    bool recovered = false;
     int error = 0;
 
     state->available = (uint16_t)(queue->base & BASE_INDEX_MASK);
@@ -88,12 +121,13 @@ static int start(VhostUserQueue *queue, const char **reason)
     if (queue->inflight_area) {
         error = vhost_user_inflight_packed_start(&queue->track, queue->inflight_area, queue->size,
                                                  ring(queue), &state->used, &state->used_wrap,
-                                                 &recovered, reason);
+                                                 recovered, reason);
     }
-    if (recovered && error == 0) {
+    if (*recovered && error == 0) {
         state->available = state->used;
         state->available_wrap = state->used_wrap;
         advance(queue, &state->available, &state->available_wrap, queue->track.descriptors);
+        take_back_used(queue);
     }
     if (error == 0 && slots_taken(queue) > queue->size) {
         *reason = "the base's used position is not within a ring behind the available one";
@@ -374,12 +408,7 @@ static void use_one(VhostUserQueue *queue, const VhostUserRequestElement *elemen
     } else {
         __atomic_store_n(&descriptor->flags, flags, __ATOMIC_RELEASE);
     }
-    if (queue->log_ring) {
-        vhost_user_dirty_log_mark(queue->environment->log,
-                                  queue->descriptors.guest_address +
-                                      index * (uint64_t)VHOST_USER_DESCRIPTOR_SIZE,
-                                  VHOST_USER_DESCRIPTOR_SIZE);
-    }
+    log_descriptor(queue, index);
 }
 
 /*

@@ -55,8 +55,9 @@ typedef struct VhostUserRingFormat {
     uint64_t (*device_size)(const VhostUserQueue *queue);
     uint32_t driver_alignment, device_alignment;
 
-    /* Positions from the base, the used index and the in-flight area. Control thread. */
-    int (*start)(VhostUserQueue *queue, const char **reason);
+    /* Positions from the base, the used index and the in-flight area; *@recovered: an earlier
+     * back-end had written to the area.  Control thread. */
+    int (*start)(VhostUserQueue *queue, bool *recovered, const char **reason);
     /* The base that goes on here. */
     uint32_t (*base)(const VhostUserQueue *queue);
 
@@ -118,7 +119,7 @@ struct VhostUserQueue {
     uint32_t chain_maximum;               /* descriptors */
     uint32_t pieces_maximum;              /* of an element */
     bool indirect, event_index, in_order; /* negotiated, as of the start */
-    bool log_writes, log_ring;            /* as of the last begin */
+    bool log_writes, log_ring;            /* as of the start or the last begin */
     bool polling;
     VhostUserKicks kicks;
     union {
@@ -144,6 +145,7 @@ struct VhostUserQueue {
     uint32_t recovered_next; /* of track.requests */
 
     int kick_fd, call_fd, error_fd;
+    bool call_due; /* an interrupt for which there was no descriptor yet */
     char error[160];
     void *data;
 
@@ -172,9 +174,12 @@ static inline void vhost_user_count(_Atomic uint64_t *counter)
 
 /* queue.c */
 
-/* Adds 1 to the counter of an eventfd; a full one is as good, as its reader has not been there yet.
- */
+/* Adds 1 to the counter of an eventfd, if there is one; a full one is as good, as its reader has
+ * not been there yet. */
 void vhost_user_queue_signal(int fd);
+
+/* An interrupt, now or as soon as there is a descriptor for it. */
+void vhost_user_queue_call(VhostUserQueue *queue);
 
 /* The ring makes no sense.  The text begins with what is wrong in the ring. */
 void vhost_user_queue_break(VhostUserQueue *queue, const char *format, ...)
@@ -183,6 +188,13 @@ void vhost_user_queue_break(VhostUserQueue *queue, const char *format, ...)
 static inline bool vhost_user_queue_is_broken(const VhostUserQueue *queue)
 {
     return atomic_load_explicit(&queue->broken, memory_order_relaxed);
+}
+
+/* The environment and the addresses may change between two batches. */
+static inline void vhost_user_queue_look_for_log(VhostUserQueue *queue)
+{
+    queue->log_writes = queue->environment->log_writes;
+    queue->log_ring = queue->log_writes && (queue->addresses.flags & VHOST_USER_VRING_ADDR_F_LOG);
 }
 
 /* queue-element.c */

@@ -96,10 +96,9 @@ static void log_used_ring(const VhostUserQueue *queue, uint64_t offset, uint64_t
     }
 }
 
-static int start(VhostUserQueue *queue, const char **reason)
+static int start(VhostUserQueue *queue, bool *recovered, const char **reason)
 {
     VhostUserSplitState *state = &queue->split;
-    bool recovered = false;
 
     if (queue->base > UINT16_MAX) {
         *reason = "the base is not below 65536";
@@ -109,13 +108,13 @@ static int start(VhostUserQueue *queue, const char **reason)
     state->available = (uint16_t)queue->base;
     if (queue->inflight_area) {
         int error = vhost_user_inflight_split_start(&queue->track, queue->inflight_area,
-                                                    queue->size, state->used, &recovered, reason);
+                                                    queue->size, state->used, recovered, reason);
 
         if (error) {
             return error;
         }
     }
-    if (recovered) {
+    if (*recovered) {
         /* The front-end of a back-end that was killed cannot know how far that one had read.  What
          * is neither used nor in flight has not been popped. */
         state->available = (uint16_t)(state->used + queue->track.count);

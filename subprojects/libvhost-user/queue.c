@@ -85,14 +85,32 @@ int vhost_user_queue_take_fd(int *place, int fd)
     return 0;
 }
 
+void vhost_user_queue_signal(int fd)
+{
+    const uint64_t one = 1;
+
+    if (fd >= 0 && write(fd, &one, sizeof(one)) < 0) {
+        return;
+    }
+}
+
 int vhost_user_queue_set_kick(VhostUserQueue *queue, int fd)
 {
     return vhost_user_queue_take_fd(&queue->kick_fd, fd);
 }
 
+/*
+ * A front-end may send the call descriptor behind the kick descriptor, with which the queue started
+ * and used what was there.
+ */
 int vhost_user_queue_set_call(VhostUserQueue *queue, int fd)
 {
-    return vhost_user_queue_take_fd(&queue->call_fd, fd);
+    int result = vhost_user_queue_take_fd(&queue->call_fd, fd);
+
+    if (queue->call_due) {
+        vhost_user_queue_call(queue);
+    }
+    return result;
 }
 
 int vhost_user_queue_set_error(VhostUserQueue *queue, int fd)
@@ -100,12 +118,12 @@ int vhost_user_queue_set_error(VhostUserQueue *queue, int fd)
     return vhost_user_queue_take_fd(&queue->error_fd, fd);
 }
 
-void vhost_user_queue_signal(int fd)
+void vhost_user_queue_call(VhostUserQueue *queue)
 {
-    const uint64_t one = 1;
-
-    if (fd >= 0 && write(fd, &one, sizeof(one)) < 0) {
-        return;
+    queue->call_due = queue->call_fd < 0;
+    if (!queue->call_due) {
+        vhost_user_queue_signal(queue->call_fd);
+        vhost_user_count(&queue->statistics.calls);
     }
 }
 
@@ -274,6 +292,7 @@ static void reset_state(VhostUserQueue *queue)
     queue->order = 0;
     queue->in_flight = 0;
     queue->recovered_next = 0;
+    queue->call_due = false;
     queue->error[0] = '\0';
     atomic_store_explicit(&queue->broken, false, memory_order_relaxed);
 }
@@ -315,6 +334,7 @@ static void dismantle(VhostUserQueue *queue)
 int vhost_user_queue_start(VhostUserQueue *queue, const char **reason)
 {
     VhostUserRingArea areas[3];
+    bool recovered = false;
     int error;
 
     *reason = prepare_start(queue);
@@ -322,13 +342,14 @@ int vhost_user_queue_start(VhostUserQueue *queue, const char **reason)
         return -EINVAL;
     }
     reset_state(queue);
+    vhost_user_queue_look_for_log(queue);
     *reason = pin_ring(queue, areas);
     if (*reason) {
         return -EFAULT;
     }
     use_ring(queue, areas);
     *reason = "out of memory";
-    error = allocate(queue) ? queue->format->start(queue, reason) : -ENOMEM;
+    error = allocate(queue) ? queue->format->start(queue, &recovered, reason) : -ENOMEM;
     if (error) {
         dismantle(queue);
         return error;
@@ -336,8 +357,8 @@ int vhost_user_queue_start(VhostUserQueue *queue, const char **reason)
     *reason = NULL;
     atomic_store_explicit(&queue->running, true, memory_order_relaxed);
     /* An earlier back-end may have been killed between telling the driver and calling it. */
-    if (queue->track.active && queue->format->wants_interrupts(queue)) {
-        vhost_user_queue_signal(queue->call_fd);
+    if (recovered && queue->format->wants_interrupts(queue)) {
+        vhost_user_queue_call(queue);
     }
     return 0;
 }

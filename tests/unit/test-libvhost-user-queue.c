@@ -187,6 +187,27 @@ static void test_held(gconstpointer data)
     queue_fixture_free(fixture);
 }
 
+/* The call descriptor may come when the queue runs: what was used before calls then. */
+static void test_late_call(gconstpointer data)
+{
+    const QueueOptions options = options_for(data);
+    QueueFixture *fixture = queue_fixture_new(&options);
+    int call = vhost_user_driver_queue_call_fd(fixture->driver);
+    VhostUserQueueStatistics statistics;
+
+    g_assert_cmpint(vhost_user_queue_set_call(fixture->queue, -1), ==, 0);
+    vhost_user_driver_queue_enable_calls(fixture->driver, 1);
+    add(fixture, 1);
+    queue_fixture_push(fixture, queue_fixture_pop(fixture), 1);
+    vhost_user_queue_statistics(fixture->queue, &statistics);
+    g_assert_cmpuint(statistics.calls + statistics.calls_spared, ==, 0);
+    g_assert_cmpint(vhost_user_queue_set_call(fixture->queue, dup(call)), ==, 0);
+    g_assert_true(queue_fixture_signalled(call));
+    g_assert_cmpint(vhost_user_queue_set_call(fixture->queue, dup(call)), ==, 0);
+    g_assert_false(queue_fixture_signalled(call));
+    queue_fixture_free(fixture);
+}
+
 /* Log and driver's interrupt wishes as of each batch, while elements are in flight. */
 static void test_log_comes_and_goes(gconstpointer data)
 {
@@ -393,13 +414,10 @@ static void add_tests(const bool *packed)
         const char *name;
         GTestDataFunc function;
     } tests[] = {
-        {"running", test_running},
-        {"unpop-and-stop", test_unpop_and_stop},
-        {"polling", test_polling},
-        {"held", test_held},
-        {"log-comes-and-goes", test_log_comes_and_goes},
-        {"relocate", test_relocate},
-        {"read-and-write", test_read_and_write},
+        {"running", test_running},     {"unpop-and-stop", test_unpop_and_stop},
+        {"polling", test_polling},     {"held", test_held},
+        {"late-call", test_late_call}, {"log-comes-and-goes", test_log_comes_and_goes},
+        {"relocate", test_relocate},   {"read-and-write", test_read_and_write},
         {"threads", test_threads},
     };
 
