@@ -34,6 +34,7 @@ struct BlkGuest {
     VhostUserGuestMemory *memory;
     VhostUserFrontEnd *front;
     VhostUserDriverQueue **queues;
+    gboolean polled, indirect;
     uint32_t *bases; /* where the back-end stands in each */
     unsigned queue_count;
 };
@@ -89,6 +90,7 @@ static void set_up_queue(BlkGuest *guest, unsigned index, uint64_t features, uin
         .features = features,
         .index = index,
         .size = RING_SIZE,
+        .indirect_size = guest->indirect ? 4 : 0,
         .base = features & VHOST_USER_RING_F_PACKED ? VHOST_USER_DRIVER_PACKED_BASE : 0};
 
     *address = vhost_user_driver_place(&parameters, *address);
@@ -103,6 +105,9 @@ void blk_guest_start(BlkGuest *guest, unsigned queue)
 
     vhost_user_driver_queue_setup(guest->queues[queue], &setup);
     setup.base = guest->bases[queue];
+    if (guest->polled) {
+        setup.kick = -1;
+    }
     g_assert_cmpint(vhost_user_front_end_start_ring(guest->front, &setup), ==, 0);
 }
 
@@ -145,6 +150,8 @@ BlkGuest *blk_guest_new(BlkDisk *disk, const BlkGuestOptions *options)
                                  .opaque = options->opaque};
 
     guest->queue_count = MAX(options->queues, 1);
+    guest->polled = options->polled;
+    guest->indirect = (options->ring_features & VHOST_USER_RING_F_INDIRECT_DESC) != 0;
     workers.count = options->workers > 0 ? options->workers : guest->queue_count;
     guest->workers = blk_workers_new(disk, &workers, &error);
     if (guest->workers == NULL) {
@@ -232,9 +239,10 @@ void blk_guest_add(BlkGuest *guest, unsigned queue, const BlkGuestRequest *reque
     buffers[count++] = (VhostUserDriverBuffer){at + offsetof(Envelope, status), 1};
 
     unsigned readable = to_disk ? count - 1 : 1;
+    unsigned flags = guest->indirect && request->place % 2 == 0 ? VHOST_USER_DRIVER_INDIRECT : 0;
 
     g_assert_cmpint(vhost_user_driver_queue_add(guest->queues[queue], buffers, readable,
-                                                count - readable, 0, envelope),
+                                                count - readable, flags, envelope),
                     ==, 0);
 }
 

@@ -15,9 +15,10 @@ typedef struct BlkGuest BlkGuest;
 
 typedef struct BlkGuestOptions {
     BlkEngineKind engine;
-    unsigned queues;  /* 0: 1 */
-    unsigned workers; /* 0: one a queue */
-    uint64_t ring_features;
+    unsigned queues;        /* 0: 1 */
+    unsigned workers;       /* 0: one a queue */
+    uint64_t ring_features; /* with INDIRECT_DESC every other request is in a table of its own */
+    gboolean polled;        /* the disk gets no kick descriptor */
     void (*trace)(void *opaque, const char *line);
     void *opaque;
 } BlkGuestOptions;
