@@ -24,8 +24,8 @@ VhostUserMemoryRegion map_region(guint64 guest_address, guint64 size, guint64 mm
 /* Descriptors that the process has open. */
 guint map_count_descriptors(void);
 
-/* Mappings of the file behind @fd in the process; their bytes go to @bytes if it is not NULL. */
-guint map_count_mappings(int fd, guint64 *bytes);
+/* Pages of the file behind @fd that the process has mapped. */
+guint map_count_pages(int fd);
 
 /* A map with one reader, and a file for its regions. */
 typedef struct MapFixture {
