@@ -32,7 +32,9 @@ G_NORETURN static void wait_and_remove(int fd, UnixSocketFile *socket, Pidfile *
     } while (length < 0 && errno == EINTR);
     if (length == 1) {
         unix_socket_file_remove(socket);
-        unlink(pidfile->path ? pidfile->path : "");
+        if (pidfile->path) {
+            unlink(pidfile->path);
+        }
     }
     _exit(0);
 }

@@ -22,7 +22,7 @@ typedef struct Program {
     Listener listener;
     BlkServer *server;
     Service *service;
-    int janitor; /* -1 without --sandbox */
+    int janitor; /* -1 without --sandbox, or without a file to remove */
 } Program;
 
 static gboolean print_only(ServiceAction action)
@@ -56,22 +56,30 @@ static gboolean write_pidfile(Program *program, GError **error)
 
 static gboolean start_janitor(Program *program, GError **error)
 {
-    if (program->options.service.sandbox) {
-        program->janitor = janitor_start(&program->listener.file, &program->pidfile, error);
-        return program->janitor >= 0;
+    gboolean files = program->listener.file.path || program->pidfile.path;
+
+    if (!program->options.service.sandbox || !files) {
+        return TRUE;
     }
-    return TRUE;
+    program->janitor = janitor_start(&program->listener.file, &program->pidfile, error);
+    return program->janitor >= 0;
 }
 
 /* The last steps of the start: from here on nothing is opened by name. */
 static gboolean close_behind(const ServiceOptions *options, GError **error)
 {
-    gboolean good = daemon_prepare(error);
-
-    if (good && options->sandbox) {
-        good = blk_server_enter_sandbox(error);
+    if (!daemon_prepare(error)) {
+        g_prefix_error(error, "--daemonize: ");
+        return FALSE;
     }
-    return good && daemon_ready(error);
+    if (options->sandbox && !blk_server_enter_sandbox(error)) {
+        return FALSE;
+    }
+    if (!daemon_ready(error)) {
+        g_prefix_error(error, "--daemonize: ");
+        return FALSE;
+    }
+    return TRUE;
 }
 
 /* Opens everything that has a name, then starts everything that runs. */
@@ -117,6 +125,8 @@ static void tear_down(Program *program)
     service_free(program->service);
     if (program->janitor >= 0) {
         janitor_finish(program->janitor);
+        g_clear_pointer(&program->listener.file.path, g_free);
+        g_clear_pointer(&program->pidfile.path, g_free);
     } else {
         unix_socket_file_remove(&program->listener.file);
         pidfile_remove(&program->pidfile);
