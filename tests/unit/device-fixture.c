@@ -100,8 +100,8 @@ static void on_queue_stop(void *opaque, VhostUserQueue *queue)
 
     g_assert_true(fixture->running[index]);
     g_assert_false(fixture->stopping[index]);
-    fixture->stopping[index] = TRUE;
     fixture->stops[index]++;
+    g_atomic_int_set(&fixture->stopping[index], TRUE); /* another thread may report it now */
     if (!fixture->stop_later) {
         device_fixture_report(fixture, index);
     }

@@ -597,18 +597,46 @@ static void test_answers_not_read(void)
     device_fixture_tear_down(&fixture);
 }
 
-/* Hung up while answers are waiting to be read: that is between two messages. */
+/* Hung up while answers are waiting to be read, or to be sent: that is between two messages. */
 static void test_answers_never_read(void)
 {
-    DeviceFixture fixture;
-    const VhostUserHeader question = {VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 0};
+    for (guint many = 0; many < 2; many++) {
+        DeviceFixture fixture;
+        const VhostUserHeader question = {VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 0};
 
-    begin(&fixture);
-    while (send(vhost_user_front_end_socket(fixture.front), &question, sizeof(question),
-                MSG_DONTWAIT) == sizeof(question)) {
+        begin(&fixture);
+        do {
+            device_fixture_process(&fixture);
+        } while (send(vhost_user_front_end_socket(fixture.front), &question, sizeof(question),
+                      MSG_DONTWAIT) == sizeof(question) &&
+                 many);
         device_fixture_process(&fixture);
+        vhost_user_front_end_free(fixture.front);
+        fixture.front = NULL;
+        g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
+        g_assert_null(vhost_user_device_error(fixture.device));
+        device_fixture_tear_down(&fixture);
     }
-    device_fixture_tear_down(&fixture);
+}
+
+/* All that a table needs, and one more than any message may have. */
+static void test_surplus_descriptor(void)
+{
+    for (guint surplus = 0; surplus < 2; surplus++) {
+        VhostUserMemory table = {.num_regions = VHOST_USER_MAX_REGIONS_IN_MESSAGE};
+        Sample sample;
+
+        sample_make(&sample, VHOST_USER_SET_MEM_TABLE);
+        for (guint i = 0; i < table.num_regions; i++) {
+            table.regions[i] = (VhostUserMemoryRegion){
+                .guest_address = (1 + i) << 20, .size = 4096, .user_address = (1 + i) << 20};
+        }
+        put(&sample, &table, sizeof(table));
+        while (sample.fd_count < table.num_regions + surplus) {
+            add_fd(&sample);
+        }
+        g_assert_cmpint(try_whole(&sample), ==, surplus ? OUTCOME_END : OUTCOME_SILENCE);
+    }
 }
 
 /* The program runs out of descriptors: the message that brings one is malformed, nothing else. */
@@ -647,6 +675,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvhost-user/device-wrong/descriptors", test_descriptors);
     g_test_add_func("/libvhost-user/device-wrong/descriptors-everywhere",
                     test_descriptors_everywhere);
+    g_test_add_func("/libvhost-user/device-wrong/surplus-descriptor", test_surplus_descriptor);
     g_test_add_func("/libvhost-user/device-wrong/payload", test_payload);
     g_test_add_func("/libvhost-user/device-wrong/refusals", test_refusals);
     g_test_add_func("/libvhost-user/device-wrong/hang-up", test_hang_up);

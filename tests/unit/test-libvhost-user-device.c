@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ALL (~0ull)
@@ -292,6 +293,7 @@ static void run_stop_and_start(guint64 features)
 {
     DeviceFixture fixture;
     VhostUserQueueStatistics statistics;
+    int kick;
 
     ready(&fixture, features);
     g_assert_cmpuint(get_base(&fixture, 3), ==, 0); /* never started */
@@ -305,6 +307,10 @@ static void run_stop_and_start(guint64 features)
     g_assert_cmpuint(device_fixture_ack_state(&fixture, VHOST_USER_SET_VRING_ENABLE, 0, 0), ==, 0);
     g_assert_false(fixture.running[0]);
     g_assert_cmpuint(device_fixture_ack_state(&fixture, VHOST_USER_SET_VRING_ENABLE, 0, 0), ==, 0);
+    kick = vhost_user_driver_queue_kick_fd(fixture.rings[0]);
+    g_assert_cmpuint(
+        device_fixture_ack(&fixture, VHOST_USER_SET_VRING_KICK, &(guint64){0}, 8, &kick, 1), ==, 0);
+    g_assert_false(fixture.running[0]); /* a kick does not enable it */
     g_assert_cmpuint(device_fixture_ack_state(&fixture, VHOST_USER_SET_VRING_ENABLE, 0, 1), ==, 0);
     g_assert_true(fixture.running[0]);
     g_assert_cmpuint(device_fixture_ack_state(&fixture, VHOST_USER_SET_VRING_ENABLE, 0, 1), ==, 0);
@@ -549,17 +555,62 @@ static void test_waits(void)
     }
 }
 
+/* The moment at which a wake-up could be lost: queue 0 of this device is reported right before the
+ * library reads its eventfd. Its calls of read() end up here. */
+static DeviceFixture *report_before_read;
+
+ssize_t read(int fd, void *bytes, size_t size)
+{
+    DeviceFixture *fixture = report_before_read;
+
+    report_before_read = NULL;
+    if (fixture) {
+        device_fixture_report(fixture, 0);
+    }
+    return syscall(SYS_read, fd, bytes, size);
+}
+
+static void test_report_before_read(void)
+{
+    DeviceFixture fixture;
+    const VhostUserVringState state = {.index = 0};
+    VhostUserFrontEndMessage reply;
+
+    ready(&fixture, FIXTURE_FEATURES);
+    device_fixture_start_ring(&fixture, 0);
+    fixture.stop_later = TRUE;
+    vhost_user_front_end_send(fixture.front, VHOST_USER_GET_VRING_BASE, 0, &state, sizeof(state),
+                              NULL, 0);
+    report_before_read = &fixture;
+    for (guint i = 0; i < 2; i++) { /* whenever it reads */
+        vhost_user_device_process(fixture.device);
+        device_fixture_process(&fixture);
+        g_assert_true(fixture.running[0] || device_fixture_answered(&fixture));
+    }
+    g_assert_null(report_before_read);
+    g_assert_cmpint(vhost_user_front_end_receive(fixture.front, &reply), ==, 0);
+    device_fixture_tear_down(&fixture);
+}
+
+/* Reports as soon as the queue was told to stop, or a bit later. */
 static gpointer report_soon(gpointer opaque)
 {
-    g_usleep(2000);
-    device_fixture_report(opaque, 0);
+    DeviceFixture *fixture = opaque;
+
+    while (!g_atomic_int_get(&fixture->stopping[0])) {
+        g_thread_yield();
+    }
+    for (volatile guint spin = 0; spin < fixture->resets; spin++) {
+    }
+    device_fixture_report(fixture, 0);
     return NULL;
 }
 
-/* The report comes from another thread, before, while or after the device looks. */
+/* The report comes from another thread, before, while or after the device looks. Should a wake-up
+ * be lost, the poll below finds nothing. */
 static void test_report_from_thread(void)
 {
-    for (guint round = 0; round < 20; round++) {
+    for (guint round = 0; round < 200; round++) {
         DeviceFixture fixture;
         const VhostUserVringState state = {.index = 0};
         VhostUserFrontEndMessage reply;
@@ -568,11 +619,10 @@ static void test_report_from_thread(void)
         ready(&fixture, FIXTURE_FEATURES);
         device_fixture_start_ring(&fixture, 0);
         fixture.stop_later = TRUE;
+        fixture.resets = round * 50;
+        thread = g_thread_new("queue", report_soon, &fixture);
         vhost_user_front_end_send(fixture.front, VHOST_USER_GET_VRING_BASE, 0, &state,
                                   sizeof(state), NULL, 0);
-        g_assert_cmpint(vhost_user_device_process(fixture.device), ==, VHOST_USER_GOES_ON);
-        g_assert_true(fixture.stopping[0]);
-        thread = g_thread_new("queue", report_soon, &fixture);
         while (!device_fixture_answered(&fixture)) {
             struct pollfd due = {.fd = vhost_user_device_fd(fixture.device), .events = POLLIN};
 
@@ -952,6 +1002,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvhost-user/device/table-without-ring", test_table_without_ring);
     g_test_add_func("/libvhost-user/device/wait", test_wait);
     g_test_add_func("/libvhost-user/device/waits", test_waits);
+    g_test_add_func("/libvhost-user/device/report-before-read", test_report_before_read);
     g_test_add_func("/libvhost-user/device/report-from-thread", test_report_from_thread);
     g_test_add_func("/libvhost-user/device/reset", test_reset);
     g_test_add_func("/libvhost-user/device/log", test_log);
