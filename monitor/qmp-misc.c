@@ -1,13 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What clients ask for at start and what this program has none of: there is
- * no CPU yet, and the data path has no thread of ours.
- */
+/* What clients ask for at start: CPUs; and threads that do I/O, of which there are none of ours. */
 #include "monitor/qmp.h"
+
+#include "accel/accel.h"
+#include "accel/vcpu.h"
 
 static json_object *none(json_object *arguments G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
 {
     return json_object_new_array();
+}
+
+/* Socket, core and thread of CPU @index. */
+static json_object *place_of_cpu(guint index)
+{
+    const VcpuTopology *topology = vcpu_topology();
+    json_object *place = json_object_new_object();
+
+    json_add_uint(place, "socket-id", index / topology->threads / topology->cores);
+    json_add_uint(place, "core-id", index / topology->threads % topology->cores);
+    json_add_uint(place, "thread-id", index % topology->threads);
+    return place;
+}
+
+/* An accelerator without CPUs has none to show, whatever -smp says. */
+static guint cpu_count(void)
+{
+    Accel *accel = accel_current();
+
+    return accel && ACCEL_GET_CLASS(accel)->has_cpus ? vcpu_topology()->count : 0;
+}
+
+static void add_path(json_object *cpu, guint index)
+{
+    g_autofree char *path = g_strdup_printf("/machine/unattached/cpu[%u]", index);
+
+    json_add_string(cpu, "qom-path", path);
+}
+
+static json_object *query_cpus_fast(json_object *arguments G_GNUC_UNUSED,
+                                    GError **error G_GNUC_UNUSED)
+{
+    json_object *cpus = json_object_new_array();
+
+    for (guint i = 0; i < cpu_count(); i++) {
+        json_object *cpu = json_object_new_object();
+        json_add_uint(cpu, "cpu-index", i);
+        add_path(cpu, i);
+        json_add_uint(cpu, "thread-id", (guint)vcpu_thread_id(i));
+        json_object_object_add(cpu, "props", place_of_cpu(i));
+        json_add_string(cpu, "target", "x86_64");
+        json_object_array_add(cpus, cpu);
+    }
+    return cpus;
+}
+
+static json_object *query_hotpluggable_cpus(json_object *arguments G_GNUC_UNUSED,
+                                            GError **error G_GNUC_UNUSED)
+{
+    json_object *cpus = json_object_new_array();
+
+    for (guint i = 0; i < cpu_count(); i++) {
+        json_object *cpu = json_object_new_object();
+        json_add_string(cpu, "type", "host-x86_64-cpu");
+        json_add_uint(cpu, "vcpus-count", 1);
+        json_object_object_add(cpu, "props", place_of_cpu(i));
+        add_path(cpu, i);
+        json_object_array_add(cpus, cpu);
+    }
+    return cpus;
 }
 
 static const QmpCommand commands[] = {
@@ -17,12 +77,12 @@ static const QmpCommand commands[] = {
      .run = none},
     {.name = "query-hotpluggable-cpus",
      .returns = "[HotpluggableCPU]",
-     .doc = "The CPUs that could be plugged: none, since the machine has no CPU yet.",
-     .run = none},
+     .doc = "The places for CPUs: all are taken, none can be plugged or unplugged.",
+     .run = query_hotpluggable_cpus},
     {.name = "query-cpus-fast",
      .returns = "[CpuInfoFast]",
-     .doc = "The CPUs of the machine: none yet.",
-     .run = none},
+     .doc = "The CPUs of the machine; none under qtest, where a test makes the accesses.",
+     .run = query_cpus_fast},
     {.name = NULL},
 };
 
@@ -41,7 +101,8 @@ static const QmpType types[] = {
      .doc = "A CPU that is or can be plugged."},
     {.name = "CpuInfoFast",
      .kind = QMP_OBJECT,
-     .members = "cpu-index:int, qom-path:str, thread-id:int, *props:CpuInstanceProperties",
+     .members = "cpu-index:int, qom-path:str, thread-id:int, *props:CpuInstanceProperties, "
+                "target:SysEmuTarget",
      .doc = "A CPU and its thread."},
     {.name = NULL},
 };

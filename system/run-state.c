@@ -30,6 +30,8 @@ static void (*event_hook)(const char *name, ShutdownCause cause);
 static const RunStateCpus *cpus;    /* NULL: none */
 static gboolean stopping;           /* the CPUs come to a halt, listeners do not know yet */
 static gboolean start_when_stopped; /* what was asked meanwhile */
+static RebootAction reboot_action;
+static ShutdownAction shutdown_action;
 
 const char *run_state_name(RunState state)
 {
@@ -308,14 +310,29 @@ static void reset_now(gpointer cause)
     pause_cpus(reset_paused, cause);
 }
 
+/* Whoever asks for the end of the program gets it. */
+static gboolean ends_program(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT || cause == SHUTDOWN_CAUSE_HOST_SIGNAL ||
+           cause == SHUTDOWN_CAUSE_HOST_ERROR || cause == SHUTDOWN_CAUSE_HOST_UI;
+}
+
 static void shutdown_now(gpointer cause)
 {
     if (current_state == RUN_STATE_SHUTDOWN) {
+        if (ends_program(GPOINTER_TO_UINT(cause))) {
+            main_loop_quit();
+        }
         return;
     }
-    current_state = RUN_STATE_SHUTDOWN;
     emit("SHUTDOWN", GPOINTER_TO_UINT(cause));
-    main_loop_quit();
+    if (shutdown_action == SHUTDOWN_PAUSES && !ends_program(GPOINTER_TO_UINT(cause))) {
+        run_state_stop(NULL, NULL);
+        current_state = RUN_STATE_SHUTDOWN;
+    } else {
+        current_state = RUN_STATE_SHUTDOWN;
+        main_loop_quit();
+    }
 }
 
 static void powerdown_now(gpointer opaque G_GNUC_UNUSED)
@@ -324,9 +341,20 @@ static void powerdown_now(gpointer opaque G_GNUC_UNUSED)
     handlers_call(powerdown_handlers);
 }
 
+void run_state_set_reboot_action(RebootAction action)
+{
+    reboot_action = action;
+}
+
+void run_state_set_shutdown_action(ShutdownAction action)
+{
+    shutdown_action = action;
+}
+
 void run_state_request_reset(ShutdownCause cause)
 {
-    main_loop_post(reset_now, GUINT_TO_POINTER(cause));
+    main_loop_post(reboot_action == REBOOT_SHUTS_DOWN ? shutdown_now : reset_now,
+                   GUINT_TO_POINTER(cause));
 }
 
 void run_state_request_shutdown(ShutdownCause cause)

@@ -26,6 +26,9 @@ json_object *setup_parse(const char *option, const char *value, const char *impl
 /* Log, trace events, name, identity, inherited descriptors, defaults of properties. */
 gboolean setup_process(const GArray *items, GError **error);
 
+/* -smp, -cpu, -action, -no-reboot, -no-shutdown. */
+gboolean setup_cpus(const GArray *items, GError **error);
+
 /*
  * The options that -set may change before they are used: chardev, object, device.
  * setup_groups() reads them all and applies -set.

@@ -16,6 +16,7 @@
 #include "system/run-state.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/json.h"
 #include "util/options.h"
 
 /* --- chardevs and monitors --- */
@@ -120,6 +121,42 @@ static void device_finished(Device *device G_GNUC_UNUSED, const GError *error, g
     wait->error = error ? g_error_copy(error) : NULL;
 }
 
+/* Each -serial is the next of COM1 to COM4; "none" leaves one out. */
+static gboolean make_serial_ports(const GArray *items, GError **error)
+{
+    guint index = 0;
+
+    FOR_EACH_ITEM(items, item, "serial")
+    {
+        g_autofree char *id = g_strdup_printf("serial%u", index);
+        g_autoptr(json_object) options = json_object_new_object();
+        static DeviceWait wait;
+
+        if (!strcmp(item->value, "none")) {
+            index++;
+            continue;
+        }
+        Chardev *chardev = chardev_create_short(id, item->value, error);
+        if (!chardev) {
+            g_prefix_error(error, "-serial %s: ", item->value);
+            return FALSE;
+        }
+        json_add_string(options, "driver", "isa-serial");
+        json_add_string(options, "chardev", VM_OBJECT(chardev)->id);
+        json_add_uint(options, "index", index++);
+        wait = (DeviceWait){FALSE, NULL};
+        if (!device_add(options, device_finished, &wait, error)) {
+            g_prefix_error(error, "-serial %s: ", item->value);
+            return FALSE;
+        }
+        if (wait.error) { /* a serial port is there at once or not at all */
+            g_propagate_prefixed_error(error, wait.error, "-serial %s: ", item->value);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static gboolean make_devices(GError **error)
 {
     const GArray *entries = setup_group("device");
@@ -190,8 +227,9 @@ gboolean setup_machine(const GArray *items, GError **error)
            make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
            make_qmp(items, "qmp", FALSE, error) && make_qmp(items, "qmp-pretty", TRUE, error) &&
            make_objects(TRUE, error) && check_background(items, error) &&
-           setup_machine_object(items, error) && make_objects(FALSE, error) &&
-           machine_build(error) && make_devices(error);
+           setup_cpus(items, error) && setup_machine_object(items, error) &&
+           make_objects(FALSE, error) && machine_build(error) && make_serial_ports(items, error) &&
+           make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

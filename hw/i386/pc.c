@@ -152,9 +152,8 @@ static void describe_to_firmware(PcMachine *pc)
 {
     pc->fw_cfg = fw_cfg_new();
     fw_cfg_set_u64(pc->fw_cfg, FW_CFG_RAM_SIZE, pc->parent.ram_size);
-    /* Firmware always finds the processor that runs it. */
-    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_CPU_COUNT, 1);
-    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_MAX_CPUS, 1);
+    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_CPU_COUNT, (uint16_t)vcpu_topology()->count);
+    fw_cfg_set_u16(pc->fw_cfg, FW_CFG_MAX_CPUS, (uint16_t)vcpu_topology()->count);
 }
 
 static gboolean read_kernel(PcMachine *pc, GError **error)

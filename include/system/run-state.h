@@ -75,6 +75,14 @@ void run_state_request_reset(ShutdownCause cause);
  */
 void run_state_request_shutdown(ShutdownCause cause);
 
+/* What a guest's or a user's wish to reset or to shut down leads to: -action, -no-reboot,
+ * -no-shutdown. */
+typedef enum { REBOOT_RESETS, REBOOT_SHUTS_DOWN } RebootAction;
+typedef enum { SHUTDOWN_ENDS_PROGRAM, SHUTDOWN_PAUSES } ShutdownAction;
+void run_state_set_reboot_action(RebootAction action);
+/* The program ends all the same for quit and for signals. */
+void run_state_set_shutdown_action(ShutdownAction action);
+
 /* system_powerdown: event POWERDOWN, then the power-button handlers. */
 void run_state_request_powerdown(void);
 

@@ -43,7 +43,7 @@ static void test_refusals(void)
         {"x|", "'' is not an option"},
         {"x|-monitor|stdio", "-monitor stdio: the human monitor comes in a later version"},
         {"x|-display|gtk", "-display gtk: there is no display here; use 'none'"},
-        {"x|-smp|4", "-smp 4: the machine has no CPU"},
+        {"x|-gdb|tcp::1", "-gdb tcp::1: the machine has no CPU"},
         {"x|-bios|f", "-bios f: the machine has no CPU"},
         {"x|-drive|file=x", "-drive file=x: there is no block layer here"},
         {"x|-sandbox|on", "-sandbox on: "},

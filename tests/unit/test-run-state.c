@@ -128,6 +128,30 @@ static void test_after_shutdown(void)
     g_assert_false(shutdown_cause_is_guest(SHUTDOWN_CAUSE_HOST_ERROR));
 }
 
+/* -no-shutdown and -no-reboot: what asks for the program's end gets it, everything else pauses. */
+static void test_actions(void)
+{
+    run_state_set_shutdown_action(SHUTDOWN_PAUSES);
+    run_state_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    main_loop_turn();
+    take_trail("SHUTDOWN(guest-shutdown) -first STOP(none) ");
+    g_assert_false(main_loop_is_quitting());
+    g_assert_cmpint(run_state_get(), ==, RUN_STATE_SHUTDOWN);
+    run_state_request_shutdown(SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+    main_loop_run();
+    take_trail("");
+
+    run_state_set_shutdown_action(SHUTDOWN_ENDS_PROGRAM);
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    g_string_truncate(trail, 0);
+    run_state_set_reboot_action(REBOOT_SHUTS_DOWN);
+    run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    main_loop_run();
+    take_trail("SHUTDOWN(guest-reset) ");
+    run_state_set_reboot_action(REBOOT_RESETS);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -138,6 +162,7 @@ int main(int argc, char **argv)
     g_test_add_func("/run-state/restart-in-waiter", test_restart_in_waiter);
     g_test_add_func("/run-state/requests", test_requests);
     g_test_add_func("/run-state/after-shutdown", test_after_shutdown);
+    g_test_add_func("/run-state/actions", test_actions);
     int result = g_test_run();
     g_string_free(trail, TRUE);
     return result;

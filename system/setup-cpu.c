@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The CPUs: -smp and -cpu; and what follows when the guest ends: -action and its short forms. */
+#include "setup-internal.h"
+
+#include "accel/vcpu.h"
+#include "system/run-state.h"
+#include "util/error.h"
+#include "util/options.h"
+
+/* --- -smp --- */
+
+/* One number of -smp; 0 where it was not given. */
+static gboolean take_count(json_object *options, const char *key, uint64_t *count, GError **error)
+{
+    *count = 0;
+    return options_take_number(options, "-smp", key, 1, VCPU_MAX, count, error);
+}
+
+/* What was not given follows from the rest; sockets before cores before threads. */
+static void complete(uint64_t *cpus, uint64_t *sockets, uint64_t *cores, uint64_t *threads)
+{
+    *threads = *threads ? *threads : 1;
+    if (*cpus && !*sockets) {
+        *cores = *cores ? *cores : 1;
+        *sockets = *cpus / (*cores * *threads);
+    } else if (*cpus && !*cores) {
+        *cores = *cpus / (*sockets * *threads);
+    }
+    *sockets = *sockets ? *sockets : 1;
+    *cores = *cores ? *cores : 1;
+    *cpus = *cpus ? *cpus : *sockets * *cores * *threads;
+}
+
+static gboolean apply_smp(const char *value, GError **error)
+{
+    g_autoptr(json_object) options = setup_parse("smp", value, "cpus", error);
+    uint64_t cpus, sockets, cores, threads, maximum;
+
+    if (!options || !take_count(options, "cpus", &cpus, error) ||
+        !take_count(options, "sockets", &sockets, error) ||
+        !take_count(options, "cores", &cores, error) ||
+        !take_count(options, "threads", &threads, error) ||
+        !take_count(options, "maxcpus", &maximum, error) ||
+        !options_check_empty(options, "-smp", "cpus, sockets, cores, threads, maxcpus", error)) {
+        return FALSE;
+    }
+    complete(&cpus, &sockets, &cores, &threads);
+    if (sockets * cores * threads != cpus) {
+        vm_error_set(error,
+                     "-smp %s: %" G_GUINT64_FORMAT " sockets with %" G_GUINT64_FORMAT
+                     " cores of %" G_GUINT64_FORMAT " threads are not %" G_GUINT64_FORMAT " CPUs",
+                     value, sockets, cores, threads, cpus);
+        return FALSE;
+    }
+    if (maximum && maximum != cpus) {
+        vm_error_set(error,
+                     "-smp %s: maxcpus=%" G_GUINT64_FORMAT
+                     ": CPUs cannot be added later; it must be %" G_GUINT64_FORMAT,
+                     value, maximum, cpus);
+        return FALSE;
+    }
+    const VcpuTopology topology = {
+        .count = (guint)cpus,
+        .sockets = (guint)sockets,
+        .cores = (guint)cores,
+        .threads = (guint)threads,
+    };
+    vcpu_set_topology(&topology);
+    return TRUE;
+}
+
+/* --- -cpu --- */
+
+/* Guests get what KVM has: models of processors that once were sold are for migration. */
+static gboolean apply_cpu(const char *value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(value, ",", 2);
+
+    if (strcmp(words[0], "host") != 0 && strcmp(words[0], "max") != 0) {
+        vm_error_set(error, "-cpu %s: there is no model '%s'; use host or max", value, words[0]);
+        return FALSE;
+    }
+    if (words[1]) {
+        vm_error_set(error, "-cpu %s: single features cannot be chosen in this version; use %s",
+                     value, words[0]);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* --- what follows --- */
+
+/* One key of -action: the position of its word in @words, which ends with NULL. */
+static gboolean take_choice(json_object *options, const char *key, const char *const *words,
+                            int *choice, GError **error)
+{
+    g_autofree char *word = options_take(options, key);
+
+    if (!word) {
+        return TRUE;
+    }
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], word) == 0) {
+            *choice = i;
+            return TRUE;
+        }
+    }
+    g_autofree char *known = g_strjoinv(" or ", (char **)words);
+    vm_error_set(error, "-action %s=%s: expected %s", key, word, known);
+    return FALSE;
+}
+
+static gboolean apply_action(const char *value, GError **error)
+{
+    static const char *const reboots[] = {"reset", "shutdown", NULL};
+    static const char *const shutdowns[] = {"poweroff", "pause", NULL};
+    g_autoptr(json_object) options = setup_parse("action", value, NULL, error);
+    int reboot = -1;
+    int shutdown = -1;
+
+    if (!options || !take_choice(options, "reboot", reboots, &reboot, error) ||
+        !take_choice(options, "shutdown", shutdowns, &shutdown, error) ||
+        !options_check_empty(options, "-action", "reboot, shutdown", error)) {
+        return FALSE;
+    }
+    if (reboot >= 0) {
+        run_state_set_reboot_action((RebootAction)reboot);
+    }
+    if (shutdown >= 0) {
+        run_state_set_shutdown_action((ShutdownAction)shutdown);
+    }
+    return TRUE;
+}
+
+gboolean setup_cpus(const GArray *items, GError **error)
+{
+    if (command_line_has(items, "no-reboot")) {
+        run_state_set_reboot_action(REBOOT_SHUTS_DOWN);
+    }
+    if (command_line_has(items, "no-shutdown")) {
+        run_state_set_shutdown_action(SHUTDOWN_PAUSES);
+    }
+    return setup_each(items, "smp", apply_smp, error) &&
+           setup_each(items, "cpu", apply_cpu, error) &&
+           setup_each(items, "action", apply_action, error);
+}
