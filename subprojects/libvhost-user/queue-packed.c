@@ -194,8 +194,12 @@ static void want_kicks(VhostUserQueue *queue)
 
 static void suppress_kicks(VhostUserQueue *queue)
 {
-    /* An event index that has been passed suppresses by itself. */
-    if (!queue->event_index && queue->kicks != VHOST_USER_KICKS_SUPPRESSED) {
+    /* An event index that has been passed suppresses by itself, for as long as we come to arm it
+     * again. */
+    if (queue->event_index && queue->kicks == VHOST_USER_KICKS_WANTED && !queue->polling) {
+        return;
+    }
+    if (queue->kicks != VHOST_USER_KICKS_SUPPRESSED) {
         write_device_event(queue, EVENT_DISABLE);
         queue->kicks = VHOST_USER_KICKS_SUPPRESSED;
     }

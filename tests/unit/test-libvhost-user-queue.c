@@ -148,26 +148,45 @@ static void test_unpop_and_stop(gconstpointer data)
 }
 
 /* A program that polls is not kicked, even when it has found nothing. */
-static void test_polling(gconstpointer data)
+static void check_polling(const QueueOptions *options)
 {
-    const QueueOptions options = options_for(data);
-    QueueFixture *fixture = queue_fixture_new(&options);
+    QueueFixture *fixture = queue_fixture_new(options);
 
     g_assert_true(vhost_user_queue_begin(fixture->queue));
     vhost_user_queue_set_polling(fixture->queue, true);
     g_assert_null(vhost_user_queue_pop(fixture->queue));
     vhost_user_queue_end(fixture->queue);
-    add(fixture, 1);
-    g_assert_false(vhost_user_driver_queue_kick(fixture->driver));
-    queue_fixture_push(fixture, queue_fixture_pop(fixture), 1);
-    collect_one(fixture);
-    g_assert_true(vhost_user_queue_begin(fixture->queue));
-    vhost_user_queue_set_polling(fixture->queue, false);
-    g_assert_null(vhost_user_queue_pop(fixture->queue));
-    vhost_user_queue_end(fixture->queue);
-    add(fixture, 1);
-    g_assert_true(vhost_user_driver_queue_kick(fixture->driver));
+    for (unsigned i = 0; i < 3 * SIZE; i++) {
+        add(fixture, 1);
+        g_assert_false(vhost_user_driver_queue_kick(fixture->driver));
+        queue_fixture_push(fixture, queue_fixture_pop(fixture), 1);
+        collect_one(fixture);
+        g_assert_null(queue_fixture_pop(fixture));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_true(vhost_user_queue_begin(fixture->queue));
+        vhost_user_queue_set_polling(fixture->queue, false);
+        g_assert_null(vhost_user_queue_pop(fixture->queue));
+        vhost_user_queue_set_polling(fixture->queue, i == 0);
+        vhost_user_queue_end(fixture->queue);
+        add(fixture, 1);
+        g_assert_cmpint(vhost_user_driver_queue_kick(fixture->driver), ==, i == 1);
+        queue_fixture_push(fixture, queue_fixture_pop(fixture), 1);
+        collect_one(fixture);
+    }
     queue_fixture_free(fixture);
+}
+
+static void test_polling(gconstpointer data)
+{
+    QueueOptions options = options_for(data);
+
+    check_polling(&options);
+    if (*(const bool *)data) {
+        /* A split ring's event index cannot say "never". */
+        options.features |= VHOST_USER_RING_F_EVENT_IDX;
+        check_polling(&options);
+    }
 }
 
 /* A batch that is refused is not forgotten: the release kicks. */
