@@ -13,7 +13,8 @@
  *             the generation, and retires the old root, leaf and region with the generation in
  *             which they could last be found
  *   reader    announces the generation in which it begins, then loads the root: one store to a
- *             cache line of its own for each batch of requests
+ *             cache line of its own for each batch of requests, and one more when a request finds
+ *             that the generation has risen since
  *   writer    looks at all announcements and frees what was retired in a generation before the
  *             oldest of them
  *

@@ -102,14 +102,16 @@ void vhost_user_reader_leave(VhostUserReader *reader);
  */
 void vhost_user_reader_refresh(VhostUserReader *reader);
 
-/* Between enter and leave: what was looked up since enter or the last refresh stays mapped until the
- * token is released, which may be later (also outside of enter and leave, on the queue thread). */
+/* Between enter and leave: what was looked up since enter or the last refresh stays mapped until
+ * the token is released, which may be later (also outside of enter and leave, on the queue thread).
+ */
 uint32_t vhost_user_reader_hold(VhostUserReader *reader);
 void vhost_user_reader_release(VhostUserReader *reader, uint32_t token);
 
 /*
  * Between enter and leave: the host address of a guest address, and how many of the @size bytes
- * (not 0) follow there in one region; NULL if none.  Binary search, with the last hit tried first.
+ * (not 0) follow there in one region; NULL if none.  Binary search, with the last two regions that
+ * were hit tried first.
  */
 void *vhost_user_reader_translate(VhostUserReader *reader, uint64_t guest_address, uint64_t size,
                                   uint64_t *contiguous);

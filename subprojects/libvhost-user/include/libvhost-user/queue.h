@@ -146,7 +146,7 @@ typedef struct VhostUserQueueStatistics {
     uint64_t calls;        /* interrupts sent */
     uint64_t calls_spared; /* batches for which the driver wanted none */
     uint64_t lookups;      /* guest addresses translated */
-    uint64_t lookup_hits;  /* of them in the region of the one before */
+    uint64_t lookup_hits;  /* of them in one of the two regions that were hit before */
 } VhostUserQueueStatistics;
 
 /* Any thread, at any time while the device lives: each number by itself is right, not the set. */
