@@ -209,6 +209,26 @@ static void test_random(gconstpointer what)
     end(&run);
 }
 
+/* Each request that came to be done has its latency, once. No queue runs. */
+static void check_statistics(Run *run)
+{
+    BlkStatistics sum = {0};
+    uint64_t executed = 0, latencies = 0;
+
+    blk_workers_statistics(blk_guest_workers(run->guest), &sum);
+    for (unsigned i = 0; i < BLK_OPERATION_COUNT; i++) {
+        executed += sum.requests[i];
+    }
+    for (unsigned i = 0; i < BLK_LATENCY_BUCKETS; i++) {
+        latencies += sum.latency[i];
+    }
+    g_assert_cmpuint(latencies, ==, executed - sum.errors); /* those that this test makes */
+    if (run->what->place == BLK_IMAGE_IN_MEMORY) {
+        g_assert_cmpuint(sum.in_place, >, 0);
+        g_assert_cmpuint(sum.in_place, <=, latencies);
+    }
+}
+
 /* A queue is stopped with requests under way: all of them are answered, none is lost. */
 static void test_stop_and_start(gconstpointer what)
 {
@@ -230,6 +250,8 @@ static void test_stop_and_start(gconstpointer what)
             }
             g_queue_clear(&places);
         }
+        blk_guest_stop(run.guest, 0);
+        check_statistics(&run);
     }
     end(&run);
 }

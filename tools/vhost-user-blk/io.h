@@ -24,7 +24,7 @@ struct BlkIo {
     /* The engine's, from submit to done: */
     BlkTransfer transfer;
     BlkIo *next;
-    void *engine;
+    struct BlkPoolPort *port; /* where it comes back from the pool */
 };
 
 /* Does @io at once in the calling thread. Returns its result, which goes into @io as well. */

@@ -89,7 +89,7 @@ static gpointer run(gpointer data)
 
     while ((io = take_work(pool)) != NULL) {
         blk_io_execute(pool->disk, io);
-        give_back(io->engine, io);
+        give_back(io->port, io);
     }
     return NULL;
 }
@@ -167,7 +167,7 @@ void blk_pool_submit(BlkPoolPort *port, BlkIo *io)
 {
     BlkPool *pool = port->pool;
 
-    io->engine = port;
+    io->port = port;
     pthread_mutex_lock(&pool->mutex);
     list_append(&pool->waiting, io);
     pthread_cond_signal(&pool->more);

@@ -237,8 +237,6 @@ static gboolean take_some(BlkQueue *queue)
 {
     VhostUserElement *element;
 
-    queue->in_place = 0;
-    queue->in_place_bytes = 0;
     for (unsigned i = 0; i < TURN_REQUESTS && queue->in_place < TURN_IN_PLACE &&
                          queue->in_place_bytes < TURN_IN_PLACE_BYTES;
          i++) {
@@ -270,6 +268,8 @@ static void serve(BlkQueue *queue)
         return;
     }
     queue->now = clock_now();
+    queue->in_place = 0;
+    queue->in_place_bytes = 0;
     push_done(queue);
     if (!queue->stopping) {
         more = take_some(queue);
