@@ -4,24 +4,15 @@
  * The elements are built here, each piece in memory of its own.
  */
 #include "tools/vhost-user-blk/config.h"
-#include "tools/vhost-user-blk/request.h"
 
+#include "blk-element.h"
 #include "blk-image.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SECTORS 256u
 #define IMAGE_SIZE (SECTORS * 512u)
-#define UNTOUCHED 0xa5 /* what is in writable buffers before */
-
-/* --- elements in memory --- */
-
-typedef struct TestElement {
-    VhostUserElement element;
-    GArray *pieces; /* of struct iovec: readable, then writable */
-} TestElement;
 
 /* How the buffers are cut. */
 typedef enum Cut {
@@ -32,9 +23,9 @@ typedef enum Cut {
     CUT_COUNT
 } Cut;
 
-static size_t piece_size(Cut cut, size_t left, size_t special)
+static size_t piece_size(void *cut, size_t left, size_t special)
 {
-    switch (cut) {
+    switch (*(Cut *)cut) {
     case CUT_AS_DRIVERS_DO:
         return special > 0 && special < left ? special : left;
     case CUT_INTO_BYTES:
@@ -46,139 +37,40 @@ static size_t piece_size(Cut cut, size_t left, size_t special)
     }
 }
 
-/* @special: bytes before the one cut that drivers make. */
-static unsigned add_pieces(TestElement *test, const uint8_t *bytes, size_t size, Cut cut,
-                           size_t special)
+static BlkElement *element_new(const void *readable, size_t readable_size, size_t writable_size,
+                               Cut cut)
 {
-    unsigned count = 0;
-
-    while (size > 0) {
-        size_t part = piece_size(cut, size, special);
-        /* Of its own, so that the address sanitizer sees a byte too many; an empty one as well. */
-        struct iovec piece = {malloc(part), part};
-
-        if (bytes != NULL) {
-            memcpy(piece.iov_base, bytes, part);
-            bytes += part;
-        } else if (part > 0) {
-            memset(piece.iov_base, UNTOUCHED, part);
-        }
-        g_array_append_val(test->pieces, piece);
-        count++;
-        size -= part;
-        special = 0;
-    }
-    return count;
-}
-
-static TestElement *element_new(const void *readable, size_t readable_size, size_t writable_size,
-                                Cut cut)
-{
-    TestElement *test = g_new0(TestElement, 1);
-    VhostUserElement *element = &test->element;
-
-    test->pieces = g_array_new(FALSE, FALSE, sizeof(struct iovec));
-    element->readable_count = add_pieces(test, readable, readable_size, cut, 16);
-    element->writable_count =
-        add_pieces(test, NULL, writable_size, cut, writable_size > 0 ? writable_size - 1 : 0);
-    element->readable = (struct iovec *)(void *)test->pieces->data;
-    element->writable = element->readable + element->readable_count;
-    element->readable_size = readable_size;
-    element->writable_size = writable_size;
-    element->data = g_malloc(sizeof(BlkRequest));
-    memset(element->data, UNTOUCHED, sizeof(BlkRequest));
-    return test;
-}
-
-static void element_free(TestElement *test)
-{
-    for (unsigned i = 0; i < test->pieces->len; i++) {
-        free(g_array_index(test->pieces, struct iovec, i).iov_base);
-    }
-    g_array_unref(test->pieces);
-    g_free(test->element.data);
-    g_free(test);
-}
-
-/* --- a request from its bytes to its answer --- */
-
-typedef struct Answer {
-    BlkRequestNext next;
-    uint32_t written;
-    uint8_t status;
-    uint8_t *data; /* what was writable, but for the status */
-    size_t size;
-} Answer;
-
-static void answer_clear(Answer *answer)
-{
-    g_free(answer->data);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answer_clear)
-
-static void read_answer(const VhostUserElement *element, Answer *answer)
-{
-    uint8_t *bytes = g_malloc(element->writable_size);
-    size_t size = 0;
-
-    for (unsigned i = 0; i < element->writable_count; i++) {
-        const struct iovec *piece = &element->writable[i];
-
-        if (piece->iov_len > 0) {
-            memcpy(bytes + size, piece->iov_base, piece->iov_len);
-            size += piece->iov_len;
-        }
-    }
-    answer->data = bytes;
-    answer->size = size > 0 ? size - 1 : 0;
-    answer->status = size > 0 ? bytes[size - 1] : UNTOUCHED;
-}
-
-static Answer ask_element(const BlkRequestRules *rules, VhostUserElement *element)
-{
-    BlkRequest *request = element->data;
-    Answer answer = {.next = blk_request_parse(request, rules, element)};
-
-    if (answer.next == BLK_REQUEST_EXECUTE) {
-        blk_io_execute(rules->disk, &request->io);
-        blk_request_executed(request);
-    }
-    if (answer.next != BLK_REQUEST_DROP) {
-        answer.written = blk_request_answer(request);
-    }
-    read_answer(element, &answer);
-    return answer;
+    return blk_element_new(readable, readable_size, writable_size, piece_size, &cut);
 }
 
 /* A request of @type with @data behind the header and @room bytes to write to, status included. */
-static Answer ask(const BlkRequestRules *rules, Cut cut, uint32_t type, uint64_t sector,
-                  const void *data, size_t size, size_t room)
+static BlkAnswer ask(const BlkRequestRules *rules, Cut cut, uint32_t type, uint64_t sector,
+                     const void *data, size_t size, size_t room)
 {
     g_autofree uint8_t *bytes = g_malloc(16 + size);
     struct virtio_blk_outhdr header = {.type = type, .ioprio = 77, .sector = sector};
-    TestElement *test;
-    Answer answer;
+    BlkElement *test;
+    BlkAnswer answer;
 
     memcpy(bytes, &header, 16);
     if (size > 0) {
         memcpy(bytes + 16, data, size);
     }
     test = element_new(bytes, 16 + size, room, cut);
-    answer = ask_element(rules, &test->element);
-    element_free(test);
+    answer = blk_element_ask(rules, test);
+    blk_element_free(test);
     return answer;
 }
 
 /* Answered with @status, and the used length tells the truth: no byte up to it is as it was. */
-static void assert_answer(const Answer *answer, uint8_t status)
+static void assert_answer(const BlkAnswer *answer, uint8_t status)
 {
     g_assert_cmpint(answer->next, !=, BLK_REQUEST_DROP);
     g_assert_cmpuint(answer->status, ==, status);
     g_assert_cmpuint(answer->written, ==, answer->size + 1);
 }
 
-static void assert_zeroes(const Answer *answer, size_t from)
+static void assert_zeroes(const BlkAnswer *answer, size_t from)
 {
     for (size_t i = from; i < answer->size; i++) {
         g_assert_cmpuint(answer->data[i], ==, 0);
@@ -228,7 +120,7 @@ static void test_read(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     for (Cut cut = 0; cut < CUT_COUNT && fixture->disk != NULL; cut++) {
         for (unsigned sectors = 1; sectors <= 16; sectors *= 4) {
             uint64_t sector = (uint64_t)g_test_rand_int_range(0, SECTORS - 15);
-            g_auto(Answer) answer =
+            g_auto(BlkAnswer) answer =
                 ask(&fixture->rules, cut, VIRTIO_BLK_T_IN, sector, NULL, 0, sectors * 512 + 1);
 
             assert_answer(&answer, VIRTIO_BLK_S_OK);
@@ -249,7 +141,7 @@ static void test_write(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
                 model[i] = (uint8_t)g_test_rand_int();
             }
             /* Room beyond the status is no fault; it ends up zeroed. */
-            g_auto(Answer) answer =
+            g_auto(BlkAnswer) answer =
                 ask(&fixture->rules, cut, VIRTIO_BLK_T_OUT, sector, model, sectors * 512, sectors);
 
             assert_answer(&answer, VIRTIO_BLK_S_OK);
@@ -288,14 +180,14 @@ static void test_ranges(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         uint64_t sector = rows[i].sector;
         gboolean fine = rows[i].status == VIRTIO_BLK_S_OK;
         g_autofree uint8_t *bytes = g_malloc0(rows[i].bytes);
-        g_auto(Answer) read = ask(&fixture->rules, CUT_AT_RANDOM, VIRTIO_BLK_T_IN, sector, NULL, 0,
-                                  rows[i].bytes + 1);
+        g_auto(BlkAnswer) read = ask(&fixture->rules, CUT_AT_RANDOM, VIRTIO_BLK_T_IN, sector, NULL,
+                                     0, rows[i].bytes + 1);
 
         assert_answer(&read, rows[i].status);
         if (!fine) {
             assert_zeroes(&read, 0);
         }
-        g_auto(Answer) write =
+        g_auto(BlkAnswer) write =
             ask(&fixture->rules, CUT_AT_RANDOM, VIRTIO_BLK_T_OUT, sector,
                 fine ? fixture->image->model + sector * 512 : bytes, rows[i].bytes, 1);
 
@@ -307,7 +199,7 @@ static void test_flush(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
     for (Cut cut = 0; cut < CUT_COUNT && fixture->disk != NULL; cut++) {
         /* The sector means nothing. */
-        g_auto(Answer) answer =
+        g_auto(BlkAnswer) answer =
             ask(&fixture->rules, cut, VIRTIO_BLK_T_FLUSH, UINT64_MAX, NULL, 0, 1);
 
         assert_answer(&answer, VIRTIO_BLK_S_OK);
@@ -325,7 +217,7 @@ static void test_get_id(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
         for (unsigned j = 0; j < G_N_ELEMENTS(rooms); j++) {
             for (Cut cut = 0; cut < CUT_COUNT; cut++) {
                 char expected[20] = {0};
-                g_auto(Answer) answer =
+                g_auto(BlkAnswer) answer =
                     ask(&fixture->rules, cut, VIRTIO_BLK_T_GET_ID, 0, NULL, 0, rooms[j]);
 
                 memcpy(expected, serials[i], MIN(strlen(serials[i]), sizeof(expected)));
@@ -342,7 +234,8 @@ static void test_get_id(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
 typedef struct virtio_blk_discard_write_zeroes Segment;
 
-static Answer ask_segments(Fixture *fixture, uint32_t type, const Segment *segments, unsigned count)
+static BlkAnswer ask_segments(Fixture *fixture, uint32_t type, const Segment *segments,
+                              unsigned count)
 {
     return ask(&fixture->rules, CUT_AT_RANDOM, type, 0, segments, count * sizeof(*segments), 1);
 }
@@ -354,7 +247,7 @@ static void test_discard(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
                                        {.sector = 200, .num_sectors = 56}};
 
     if (fixture->disk != NULL) {
-        g_auto(Answer) answer = ask_segments(fixture, VIRTIO_BLK_T_DISCARD, segments, 3);
+        g_auto(BlkAnswer) answer = ask_segments(fixture, VIRTIO_BLK_T_DISCARD, segments, 3);
 
         assert_answer(&answer, VIRTIO_BLK_S_OK);
         if (blk_disk_can_discard(fixture->disk)) {
@@ -376,7 +269,7 @@ static void test_write_zeroes(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
         segments[i] = (Segment){.sector = i * 8, .num_sectors = 3, .flags = i % 2};
         memset(fixture->image->model + (size_t)i * 8 * 512, 0, (size_t)3 * 512);
     }
-    g_auto(Answer) answer =
+    g_auto(BlkAnswer) answer =
         ask_segments(fixture, VIRTIO_BLK_T_WRITE_ZEROES, segments, BLK_DISCARD_SEGMENTS_MAX);
 
     assert_answer(&answer, VIRTIO_BLK_S_OK);
@@ -406,7 +299,7 @@ static void test_bad_segments(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows) && fixture->disk != NULL; i++) {
         const Segment segments[] = {{.sector = 3, .num_sectors = 2}, rows[i].segment};
-        g_auto(Answer) answer = ask_segments(fixture, rows[i].type, segments, 2);
+        g_auto(BlkAnswer) answer = ask_segments(fixture, rows[i].type, segments, 2);
 
         assert_answer(&answer, rows[i].status);
     }
@@ -420,7 +313,7 @@ static void test_bad_number_of_segments(Fixture *fixture, gconstpointer data G_G
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types) && fixture->disk != NULL; i++) {
         for (unsigned j = 0; j < G_N_ELEMENTS(sizes); j++) {
-            g_auto(Answer) answer =
+            g_auto(BlkAnswer) answer =
                 ask(&fixture->rules, CUT_AT_RANDOM, types[i], 0, bytes, sizes[j], 1);
 
             assert_answer(&answer, VIRTIO_BLK_S_IOERR);
@@ -437,8 +330,8 @@ static void test_unsupported(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(types) && fixture->disk != NULL; i++) {
         uint8_t bytes[512] = {0};
-        g_auto(Answer) answer = ask(&fixture->rules, (Cut)(i % CUT_COUNT), types[i], 0, bytes,
-                                    sizeof(bytes), 1 + i * 100);
+        g_auto(BlkAnswer) answer = ask(&fixture->rules, (Cut)(i % CUT_COUNT), types[i], 0, bytes,
+                                       sizeof(bytes), 1 + i * 100);
 
         assert_answer(&answer, VIRTIO_BLK_S_UNSUPP);
         assert_zeroes(&answer, 0);
@@ -452,15 +345,15 @@ static void test_too_short(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
     for (unsigned size = 0; size <= 16 && fixture->disk != NULL; size++) {
         for (unsigned room = 0; room < 3; room++) {
-            TestElement *test = element_new(&header, size, room, CUT_AT_RANDOM);
-            g_auto(Answer) answer = ask_element(&fixture->rules, &test->element);
+            BlkElement *test = element_new(&header, size, room, CUT_AT_RANDOM);
+            g_auto(BlkAnswer) answer = blk_element_ask(&fixture->rules, test);
 
             if (room == 0) {
                 g_assert_cmpint(answer.next, ==, BLK_REQUEST_DROP);
             } else {
                 assert_answer(&answer, size < 16 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
             }
-            element_free(test);
+            blk_element_free(test);
         }
     }
 }
@@ -471,16 +364,16 @@ static void test_fault(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     static const struct virtio_blk_outhdr header = {.type = VIRTIO_BLK_T_IN};
 
     if (fixture->disk != NULL) {
-        TestElement *test = element_new(&header, sizeof(header), 512, CUT_AS_DRIVERS_DO);
+        BlkElement *test = element_new(&header, sizeof(header), 512, CUT_AS_DRIVERS_DO);
 
         test->element.fault = true;
-        g_auto(Answer) answer = ask_element(&fixture->rules, &test->element);
+        g_auto(BlkAnswer) answer = blk_element_ask(&fixture->rules, test);
 
         g_assert_cmpint(answer.next, ==, BLK_REQUEST_DROP);
         for (unsigned i = 0; i < answer.size; i++) {
-            g_assert_cmpuint(answer.data[i], ==, UNTOUCHED);
+            g_assert_cmpuint(answer.data[i], ==, BLK_ELEMENT_UNTOUCHED);
         }
-        element_free(test);
+        blk_element_free(test);
     }
 }
 
@@ -502,7 +395,7 @@ static void test_read_only(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
     memcpy(bytes, &segment, sizeof(segment));
     for (unsigned i = 0; i < G_N_ELEMENTS(rows) && fixture->disk != NULL; i++) {
-        g_auto(Answer) answer =
+        g_auto(BlkAnswer) answer =
             ask(&fixture->rules, CUT_AT_RANDOM, rows[i].type, 0, bytes, rows[i].size, rows[i].room);
 
         assert_answer(&answer, rows[i].status);
@@ -517,7 +410,7 @@ static void test_failed_read(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     }
     g_assert_cmpint(truncate(fixture->image->path, IMAGE_SIZE - 512), ==, 0);
     fixture->image->size -= 512;
-    g_auto(Answer) answer =
+    g_auto(BlkAnswer) answer =
         ask(&fixture->rules, CUT_AT_RANDOM, VIRTIO_BLK_T_IN, SECTORS - 4, NULL, 0, 4 * 512 + 1);
 
     assert_answer(&answer, VIRTIO_BLK_S_IOERR);
@@ -536,7 +429,7 @@ static void trace(Fixture *fixture, GString *text, uint32_t type, uint64_t secto
 {
     g_autofree uint8_t *bytes = g_malloc(16 + size);
     struct virtio_blk_outhdr header = {.type = type, .sector = sector};
-    TestElement *test;
+    BlkElement *test;
 
     memcpy(bytes, &header, 16);
     if (size > 0) {
@@ -546,7 +439,7 @@ static void trace(Fixture *fixture, GString *text, uint32_t type, uint64_t secto
     blk_request_parse(test->element.data, &fixture->rules, &test->element);
     blk_request_trace(test->element.data, append_line, text);
     blk_request_answer(test->element.data);
-    element_free(test);
+    blk_element_free(test);
 }
 
 static void test_trace(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
