@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_SECONDS 20
+#define SECONDS 30 /* for a start and for an end */
 
 static const char *const names[BLK_DAEMON_KINDS] = {
     [BLK_DAEMON_DEBIAN] = "qemu-storage-daemon",
@@ -121,7 +121,7 @@ static gboolean listens(const char *socket)
 
 pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + START_SECONDS * G_USEC_PER_SEC;
+    gint64 deadline = g_get_monotonic_time() + SECONDS * G_USEC_PER_SEC;
     pid_t pid = spawn(options, error);
 
     while (pid && !listens(options->socket)) {
@@ -148,9 +148,17 @@ pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error)
 
 int blk_daemon_end(pid_t pid, int signal)
 {
-    int status = 0;
+    gint64 deadline = g_get_monotonic_time() + SECONDS * G_USEC_PER_SEC;
+    int status;
 
     kill(pid, signal);
-    waitpid(pid, &status, 0);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (g_get_monotonic_time() > deadline) {
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+            return -1;
+        }
+        g_usleep(1000);
+    }
     return status;
 }

@@ -36,7 +36,8 @@ char *blk_daemon_program(BlkDaemonKind kind, GError **error);
 /* Starts it and waits until it listens; a stale socket is no obstacle.  It dies with this process.
  * 0 with @error. */
 pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error);
-/* Sends @signal and waits for its end; the status is as waitpid() gives it. */
+/* Sends @signal and waits for its end; the status is as waitpid() gives it, -1 if it had to be
+ * killed after 30 s. */
 int blk_daemon_end(pid_t pid, int signal);
 
 #endif
