@@ -423,6 +423,24 @@ void device_fixture_start_ring(DeviceFixture *fixture, guint index)
     g_assert_cmpuint(fixture->starts[index], ==, starts + 1);
 }
 
+void device_fixture_ready(DeviceFixture *fixture, guint64 features)
+{
+    device_fixture_set_up(fixture, 0, 16);
+    device_fixture_negotiate(fixture, features, ~0ull);
+    device_fixture_add_area(fixture, 0);
+}
+
+uint32_t device_fixture_get_base(DeviceFixture *fixture, guint index)
+{
+    const VhostUserVringState state = {.index = index};
+    VhostUserFrontEndMessage reply;
+
+    device_fixture_reply(fixture, VHOST_USER_GET_VRING_BASE, &state, sizeof(state), NULL, 0,
+                         &reply);
+    g_assert_cmpuint(reply.content.payload.state.index, ==, index);
+    return reply.content.payload.state.num;
+}
+
 guint device_fixture_serve(DeviceFixture *fixture, guint index)
 {
     VhostUserQueue *queue = vhost_user_device_queue(fixture->device, index);

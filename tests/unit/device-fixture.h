@@ -87,6 +87,8 @@ void device_fixture_negotiate(DeviceFixture *fixture, guint64 features, guint64 
 void device_fixture_add_area(DeviceFixture *fixture, guint index);
 /* A memory region message of an area. */
 VhostUserMemRegMsg device_fixture_region(const DeviceFixture *fixture, guint index);
+/* All of that with everything that is offered and one area, which has the rings. */
+void device_fixture_ready(DeviceFixture *fixture, guint64 features);
 /* Sets up a ring, and enables it; the program has it then. */
 void device_fixture_start_ring(DeviceFixture *fixture, guint index);
 /* The messages of that, one by one, for what goes wrong in between. */
@@ -99,6 +101,9 @@ typedef struct RingMessage {
 #define RING_MESSAGES 7
 void device_fixture_ring_messages(DeviceFixture *fixture, guint index,
                                   RingMessage messages[RING_MESSAGES]);
+
+/* GET_VRING_BASE: stops the ring. */
+uint32_t device_fixture_get_base(DeviceFixture *fixture, guint index);
 
 /* Serves what the driver made available, in the caller's thread: every writable byte becomes the
  * sum of the readable ones. Returns the number of requests. */
