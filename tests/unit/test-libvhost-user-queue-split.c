@@ -239,27 +239,45 @@ static void test_partial_fault(void)
     queue_fixture_free(fixture);
 }
 
-/* More pieces than an element holds at first; 1024 descriptors, of which a short ring has room
- * only in a table; not one more. */
-static void test_long_table(void)
+/* A table of 1024 descriptors, for which a short ring has no room but in a table. */
+static VhostUserElement *pop_long_table(QueueFixture *fixture, uint64_t address, uint32_t length)
 {
-    const QueueOptions options = {.size = 2, .features = ALL_FEATURES};
-    QueueFixture *fixture = queue_fixture_new(&options);
-    Wire *ring = queue_fixture_host(fixture, fixture->parameters.descriptor, 2 * sizeof(Wire));
-    VhostUserElement *element;
+    Wire *ring = queue_fixture_host(fixture, fixture->parameters.descriptor, sizeof(Wire));
 
     ring[0] = (Wire){fixture->data, 1024 * sizeof(Wire), INDIRECT, 0};
     for (unsigned i = 0; i < 1024; i++) {
         Wire *wire = queue_fixture_host(fixture, fixture->data + i * sizeof(Wire), sizeof(Wire));
 
-        *wire = (Wire){fixture->data + i, 1, i == 1023 ? WRITE : NEXT, (uint16_t)(i + 1)};
+        *wire = (Wire){address, length, i == 1023 ? WRITE : NEXT, (uint16_t)(i + 1)};
     }
-    driver_area(fixture)[1] = 1;
-    element = queue_fixture_pop(fixture);
+    driver_area(fixture)[1]++;
+    return queue_fixture_pop(fixture);
+}
+
+/* More pieces than an element has room for at first; and more than it may ever have. */
+static void test_long_table(void)
+{
+    const QueueOptions options = {.size = 2, .features = ALL_FEATURES};
+    QueueFixture *fixture = queue_fixture_new(&options);
+    uint64_t area_size = fixture->memory->areas[1].size;
+    VhostUserElement *element = pop_long_table(fixture, fixture->data, 1);
+
     g_assert_nonnull(element);
+    g_assert_false(element->fault);
     g_assert_cmpuint(element->readable_count, ==, 1023);
     g_assert_cmpuint(element->writable_size, ==, 1);
     queue_fixture_push(fixture, element, 1);
+
+    /* Each of them three: the end of an area, the next one, the beginning of the third. */
+    element = pop_long_table(fixture, fixture->memory->areas[1].guest_address - 1,
+                             (uint32_t)area_size + 2);
+    g_assert_nonnull(element);
+    g_assert_true(element->fault);
+    g_assert_cmpuint(element->readable_count, ==, 2048);
+    g_assert_cmpuint(element->readable_size, ==, 2048 / 3 * (area_size + 2) + 1 + area_size);
+    g_assert_cmpuint(element->writable_count, ==, 0);
+    queue_fixture_push(fixture, element, 0);
+    g_assert_cmpuint(fixture->broken, ==, 0);
     queue_fixture_free(fixture);
 }
 
