@@ -203,6 +203,8 @@ static void test_write_cache(gconstpointer data G_GNUC_UNUSED)
             g_usleep(1000);
         }
     }
+    /* What was written is read back at once and sent behind it; a reset waits for all of that. */
+    virt_device_reset(driver(daemon));
     g_assert_cmpint(daemon_sent(daemon, 0, "SET_CONFIG"), ==, 4);
     daemon_rig_end(daemon);
 }
