@@ -36,7 +36,8 @@ BlkElement *blk_element_new(const void *readable, size_t readable_size, size_t w
     BlkElement *test = g_new0(BlkElement, 1);
     VhostUserElement *element = &test->element;
 
-    test->pieces = g_array_new(FALSE, FALSE, sizeof(struct iovec));
+    /* Never without memory: pointers into nothing are undefined. */
+    test->pieces = g_array_sized_new(FALSE, FALSE, sizeof(struct iovec), 1);
     element->readable_count = add_pieces(test, readable, readable_size, cut, opaque, 16);
     element->writable_count = add_pieces(test, NULL, writable_size, cut, opaque,
                                          writable_size > 0 ? writable_size - 1 : 0);
