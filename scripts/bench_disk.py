@@ -21,7 +21,7 @@ PATTERNS = (("4 KiB random read", "randread", 4096), ("4 KiB random write", "ran
             ("128 KiB sequential read", "read", 131072))
 REGIONS = (1, 64, 1024, 4096)
 DAEMON_REGIONS = (1, 32)
-ROUNDS, SECONDS = 5, 0.5
+ROUNDS, SECONDS, REGION_ROUNDS = 5, 0.5, 11
 SHORT_ROUNDS, SHORT_SECONDS, SHORT_REGIONS = 1, 0.2, (1, 4096)
 # Which way is the daemon's quickest depends on the load: the best of them is what ours is held to.
 DAEMON_WAYS = (("daemon, io_uring", "aio=io_uring,cache.direct=on"),
@@ -124,7 +124,8 @@ def medians(runs):
 def ratios(ours, others):
     """Ours to another's: the medians of those of runs that were made one after the other."""
     return {key: statistics.median(a[key] / b[key] for a, b in zip(ours, others))
-            for key in ("requests_per_second", "requests_per_cpu_second", "median_us", "p99_us")}
+            for key in ("requests_per_second", "requests_per_cpu_second", "mean_us", "median_us",
+                        "p99_us")}
 
 
 def interleaved(rounds, runners):
@@ -177,7 +178,7 @@ def measure_backends(tools, backends, short):
     rounds, seconds = (SHORT_ROUNDS, SHORT_SECONDS) if short else (ROUNDS, SECONDS)
     disk = {"backends": [{"name": backend.name, "command": " ".join(backend.command)}
                          for backend in backends],
-            "rounds": rounds, "seconds": seconds, "regions": {}, "slots": {}}
+            "rounds": rounds, "region_rounds": REGION_ROUNDS, "seconds": seconds, "regions": {}, "slots": {}}
     say("  requests")
     disk["cases"] = measure_cases(tools, backends, rounds, seconds, all_cases(short))
     say("  regions and slots")
@@ -185,8 +186,8 @@ def measure_backends(tools, backends, short):
         counts = DAEMON_REGIONS
         if backend.name == "ours":
             counts = SHORT_REGIONS if short else REGIONS
-        disk["regions"][backend.name] = measure_regions(tools, backend, rounds + 2 * (not short),
-                                                        seconds, counts)
+        disk["regions"][backend.name] = measure_regions(
+            tools, backend, REGION_ROUNDS if counts is REGIONS else rounds, seconds, counts)
         disk["slots"][backend.name] = measure_slots(tools, backend, rounds, counts[-1])
     return disk
 

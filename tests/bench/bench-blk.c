@@ -37,7 +37,8 @@ typedef struct Worker {
     guint64 random;
     guint64 next, first, blocks; /* its part of the disk, in blocks; next for sequential ones */
     guint64 done, begun, limit;
-    gint64 cpu; /* nanoseconds of this thread while it was measured */
+    gint64 waited; /* nanoseconds, the sum over all done */
+    gint64 cpu;    /* nanoseconds of this thread while it was measured */
     gboolean measures;
     guint32 latencies[LATENCIES];
 } Worker;
@@ -126,6 +127,7 @@ static void finish(Worker *worker, BlkRequest *request, gint64 now)
     }
     if (worker->measures) {
         worker->latencies[step_of(now - request->begin)]++;
+        worker->waited += now - request->begin;
         worker->done++;
     }
 }
@@ -260,7 +262,7 @@ static void report(const Worker *workers, double seconds, gint64 cpu, gint64 swi
 {
     static guint64 steps[LATENCIES];
     VhostUserDriverStatistics sum = {0};
-    guint64 done = 0, own = 0;
+    guint64 done = 0, own = 0, waited = 0;
 
     for (int i = 0; i < wanted.queues; i++) {
         VhostUserDriverStatistics one;
@@ -271,14 +273,15 @@ static void report(const Worker *workers, double seconds, gint64 cpu, gint64 swi
         sum.calls += one.calls;
         done += workers[i].done;
         own += workers[i].cpu;
+        waited += workers[i].waited;
         for (guint step = 0; step < LATENCIES; step++) {
             steps[step] += workers[i].latencies[step];
         }
     }
     printf("{\"requests\":%" G_GUINT64_FORMAT ",\"seconds\":%.3f,\"requests_per_second\":%.0f,"
-           "\"mb_per_second\":%.1f,\"median_us\":%.2f,\"p99_us\":%.2f,",
+           "\"mb_per_second\":%.1f,\"mean_us\":%.2f,\"median_us\":%.2f,\"p99_us\":%.2f,",
            done, seconds, done / seconds, done / seconds * wanted.block_size / 1e6,
-           percentile(steps, done, 0.5), percentile(steps, done, 0.99));
+           waited / 1000.0 / done, percentile(steps, done, 0.5), percentile(steps, done, 0.99));
     printf("\"own_cpu_us_per_request\":%.3f,\"kicks_per_request\":%.3f,\"calls_per_request\":%.3f",
            own / 1000.0 / done, (double)sum.kicks / sum.added, (double)sum.calls / sum.added);
     if (wanted.pid) {
