@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measures disk backends side by side: ours and Debian's qemu-storage-daemon, over one image."""
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ PATTERNS = (("4 KiB random read", "randread", 4096), ("4 KiB random write", "ran
 REGIONS = (1, 64, 1024, 4096)
 DAEMON_REGIONS = (1, 32)
 ROUNDS, SECONDS, REGION_ROUNDS = 5, 0.5, 11
+ONE_CPU, TWO_CPUS = "on one CPU", "on two CPUs"
 SHORT_ROUNDS, SHORT_SECONDS, SHORT_REGIONS = 1, 0.2, (1, 4096)
 # Which way is the daemon's quickest depends on the load: the best of them is what ours is held to.
 DAEMON_WAYS = (("daemon, io_uring", "aio=io_uring,cache.direct=on"),
@@ -109,12 +111,35 @@ def daemon_version():
 
 # --- what is measured ---
 
-def run_load(tools, backend, seconds, **options):
+def pin(process, cpus):
+    for thread in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(thread), cpus)
+
+
+@contextlib.contextmanager
+def placed(backend, placement):
+    """The load and the backend on one CPU each, or both on the same, or where Linux puts them."""
+    every = os.sched_getaffinity(0)
+    if placement is None or len(every) < 2:
+        yield
+        return
+    first, second = sorted(every)[:2]
+    pin(backend.process.pid, {second})
+    os.sched_setaffinity(0, {second if placement == ONE_CPU else first})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
+        pin(backend.process.pid, every)
+
+
+def run_load(tools, backend, seconds, placement=None, **options):
     arguments = ["--socket", backend.socket, "--pid", backend.process.pid, "--seconds", seconds,
                  "--stamps"]
     for name, value in options.items():
         arguments += [f"--{name.replace('_', '-')}", value]
-    return tools.run("blk", *arguments)
+    with placed(backend, placement):
+        return tools.run("blk", *arguments)
 
 
 def medians(runs):
@@ -139,14 +164,14 @@ def interleaved(rounds, runners):
 
 def measure_cases(tools, backends, rounds, seconds, cases):
     measured = []
-    for title, pattern, block_size, queues, depth in cases:
+    for title, pattern, block_size, queues, depth, placement in cases:
         runs = interleaved(rounds, [
             (backend.name, lambda backend=backend: run_load(
                 tools, backend, seconds, pattern=pattern, block_size=block_size, queues=queues,
-                depth=depth)) for backend in backends])
+                depth=depth, placement=placement)) for backend in backends])
         first = backends[0].name
         measured.append({
-            "name": title, "queues": queues, "depth": depth,
+            "name": title, "queues": queues, "depth": depth, "placement": placement,
             "backends": {name: medians(list_) for name, list_ in runs.items()},
             "ratios": {name: ratios(runs[first], list_) for name, list_ in runs.items()
                        if name != first}})
@@ -169,9 +194,17 @@ def measure_slots(tools, backend, rounds, most):
 
 def all_cases(short):
     if short:
-        return [PATTERNS[0] + (1, 32), PATTERNS[1] + (4, 32)]
-    return [pattern + (queues, depth) for pattern in PATTERNS for queues in QUEUES
-            for depth in DEPTHS]
+        return [PATTERNS[0] + (1, 32, None), PATTERNS[1] + (4, 32, None)]
+    cases = []
+    for pattern in PATTERNS:
+        for queues in QUEUES:
+            for depth in DEPTHS:
+                # A request alone is a chain of two threads that wake each other: what that takes
+                # depends on where they run more than on what they do.
+                alone = queues == 1 and depth == 1
+                cases += [pattern + (queues, depth, placement)
+                          for placement in ((ONE_CPU, TWO_CPUS) if alone else (None,))]
+    return cases
 
 
 def measure_backends(tools, backends, short):

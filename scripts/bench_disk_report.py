@@ -9,8 +9,9 @@ def count_text(value):
 
 
 def label(case):
+    placement = f", {case['placement']}" if case["placement"] else ""
     return (f"{case['name']}, {case['queues']} queue{'s' if case['queues'] > 1 else ''}, "
-            f"depth {case['depth']}")
+            f"depth {case['depth']}{placement}")
 
 
 def to_the_best(case, key, more_is_better=True):

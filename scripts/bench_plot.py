@@ -108,7 +108,8 @@ def device_add(results):
 
 def disk(results):
     """Requests a second of 4 KiB random reads over the requests under way."""
-    cases = [case for case in results["disk"]["cases"] if case["name"].endswith("random read")]
+    cases = [case for case in results["disk"]["cases"]
+             if case["name"].endswith("random read") and case["placement"] != "on one CPU"]
     queues = sorted({case["queues"] for case in cases})
     curves = []
     for i, backend in enumerate(results["disk"]["backends"]):
