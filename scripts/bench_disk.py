@@ -38,8 +38,9 @@ def say(text):
 class Backend:
     """A process that serves the image, one connection after another."""
 
-    def __init__(self, name, command, socket):
-        self.name, self.command, self.socket = name, command, socket
+    def __init__(self, name, command, image, socket):
+        self.name, self.socket = name, socket
+        self.shown = " ".join(command).replace(image, "IMAGE").replace(socket, "SOCKET")
         self.errors = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=self.errors)
@@ -209,7 +210,7 @@ def all_cases(short):
 
 def measure_backends(tools, backends, short):
     rounds, seconds = (SHORT_ROUNDS, SHORT_SECONDS) if short else (ROUNDS, SECONDS)
-    disk = {"backends": [{"name": backend.name, "command": " ".join(backend.command)}
+    disk = {"backends": [{"name": backend.name, "command": backend.shown}
                          for backend in backends],
             "rounds": rounds, "region_rounds": REGION_ROUNDS, "seconds": seconds, "regions": {}, "slots": {}}
     say("  requests")
@@ -241,7 +242,7 @@ def measure(tools, build, short):
         try:
             for name, command in found:
                 socket = os.path.join(folder, name.replace(", ", "-"))
-                backends.append(Backend(name, command(image, socket), socket))
+                backends.append(Backend(name, command(image, socket), image, socket))
             disk = measure_backends(tools, backends, short)
         finally:
             for backend in backends:
