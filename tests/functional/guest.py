@@ -49,6 +49,67 @@ def wait_until(condition, timeout, what):
         time.sleep(0.05)
 
 
+def write_initramfs(path, kernel, modules, files):
+    """What a guest of the file init needs: busybox, modules in addition to those of virtio over PCI,
+    and files {path in the guest: path here}."""
+    archive = Initramfs()
+    archive.add_file("bin/busybox", find_busybox())
+    archive.add_file("init", os.path.join(HERE, "init"))
+    for name, file in files.items():
+        archive.add_file(name, file)
+    archive.add_modules(kernel, VIRTIO_PCI + list(modules))
+    archive.write(path)
+
+
+class Shell:
+    """The commands of the file init, over a unix socket that leads to the guest's serial port."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(path)
+        self._received = b""
+
+    def wait_ready(self, timeout):
+        """Waits until the guest takes commands."""
+        output, word = self._answer(timeout)
+        if word != "ready":
+            raise GuestError(f"the guest begins with '{output}{word}'")
+
+    def _answer(self, timeout):
+        """What is printed up to the next line "@@ WORD", and the word."""
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(rb"(?:^|\n)@@ (\w+)\r?\n", self._received)
+            if match:
+                output = self._received[:match.start()].decode(errors="replace")
+                self._received = self._received[match.end():]
+                return output, match.group(1).decode()
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                received = self._socket.recv(65536)
+            except TimeoutError:
+                raise GuestError(f"the guest is silent for {timeout} s") from None
+            if not received:
+                raise GuestError("the emulator has ended")
+            self._received += received
+
+    def send(self, command):
+        """Sends a command that does not come back."""
+        self._socket.sendall(command.encode() + b"\n")
+
+    def run(self, command, timeout=30):
+        """Runs a shell command in the guest and returns what it printed; its status must be 0."""
+        self.send(command)
+        output, status = self._answer(timeout)
+        if status != "0":
+            raise GuestError(f"'{command}' ended with status {status}: {output}")
+        return output
+
+    def memory_total(self):
+        """MemTotal of /proc/meminfo in KiB."""
+        return int(re.search(r"MemTotal: +(\d+)", self.run("cat /proc/meminfo")).group(1))
+
+
 class Guest:
     """A machine with a Linux in it.
 
@@ -64,19 +125,13 @@ class Guest:
     def __init__(self, directory, emulator, arguments, modules=(), files=None, command_line=""):
         self.console = os.path.join(directory, "console.log")
         kernel = Kernel()
-        archive = Initramfs()
-        archive.add_file("bin/busybox", find_busybox())
-        archive.add_file("init", os.path.join(HERE, "init"))
-        for name, path in (files or {}).items():
-            archive.add_file(name, path)
-        archive.add_modules(kernel, VIRTIO_PCI + list(modules))
-        archive.write(os.path.join(directory, "initramfs.gz"))
-
+        initramfs = os.path.join(directory, "initramfs.gz")
+        write_initramfs(initramfs, kernel, modules, files or {})
         self._commands_path = os.path.join(directory, "commands.sock")
         qmp = os.path.join(directory, "qmp.sock")
         self.process = start_process(
             [emulator, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-             "-kernel", kernel.image, "-initrd", os.path.join(directory, "initramfs.gz"),
+             "-kernel", kernel.image, "-initrd", initramfs,
              "-append", f"{self.COMMAND_LINE} {command_line}",
              "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
              "-chardev", f"socket,id=commands,path={self._commands_path},server=on,wait=off",
@@ -88,51 +143,19 @@ class Guest:
         except Exception:
             self.kill()
             raise
-        self._socket = None
-        self._received = b""
+        self.shell = None
+        self.run = self.memory_total = None  # the shell's, once the guest has booted
 
-    def boot(self, timeout=120):
+    def boot(self, timeout=60):
         """Waits until the guest takes commands."""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(self._commands_path)
-        output, word = self._answer(timeout)
-        if word != "ready":
-            raise GuestError(f"the guest begins with '{output}{word}'")
-
-    def _answer(self, timeout):
-        """What is printed up to the next line "@@ WORD", and the word.  A newline before that line
-        is not the command's."""
-        deadline = time.monotonic() + timeout
-        while True:
-            match = re.search(rb"\r?\n@@ (\w+)\r?\n", self._received)
-            if match:
-                output = self._received[:match.start()].decode(errors="replace")
-                self._received = self._received[match.end():]
-                return output, match.group(1).decode()
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-            try:
-                received = self._socket.recv(65536)
-            except TimeoutError:
-                raise GuestError(f"the guest is silent for {timeout} s") from None
-            if not received:
-                raise GuestError("the emulator has ended")
-            self._received += received
-
-    def run(self, command, timeout=30):
-        """Runs a shell command in the guest and returns what it printed; its status must be 0."""
-        self._socket.sendall(command.encode() + b"\n")
-        output, status = self._answer(timeout)
-        if status != "0":
-            raise GuestError(f"'{command}' ended with status {status}: {output}")
-        return output
-
-    def memory_total(self):
-        """MemTotal of /proc/meminfo in KiB."""
-        return int(re.search(r"MemTotal: +(\d+)", self.run("cat /proc/meminfo")).group(1))
+        self.shell = Shell(self._commands_path)
+        self.shell.wait_ready(timeout)
+        self.run = self.shell.run
+        self.memory_total = self.shell.memory_total
 
     def power_off(self, timeout=30):
         """Lets the guest power off; the emulator's exit status."""
-        self._socket.sendall(b"poweroff -f\n")
+        self.shell.send("poweroff -f")
         return self.process.wait(timeout)
 
     def kill(self):

@@ -10,7 +10,8 @@ class QmpError(Exception):
 
 
 class Qmp:
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=30, start=None):
+        """start() is called when the connection stands, and begins what is to greet us."""
         deadline = time.monotonic() + timeout
         self.timeout = timeout
         self.events = []
@@ -25,7 +26,10 @@ class Qmp:
                 if time.monotonic() > deadline:
                     raise QmpError(f"nobody listens at {path}") from None
                 time.sleep(0.02)
-        self._message(deadline)
+        if start:
+            start()
+        if self._message(deadline) is None:
+            raise QmpError(f"no greeting in {timeout} s")
         self.command("qmp_capabilities")
 
     def _message(self, deadline):
