@@ -17,13 +17,13 @@
 struct KvmState {
     struct kvm_regs regs;
     struct kvm_sregs sregs;
-    struct kvm_xsave xsave;
     struct kvm_xcrs xcrs;
     struct kvm_debugregs debug;
     struct kvm_vcpu_events events;
     struct kvm_lapic_state lapic;
     struct kvm_mp_state mp;
     struct kvm_msrs *msrs;
+    struct kvm_xsave xsave; /* last: its type may grow at the end */
 };
 
 /* One register set: how it is read and written. In the order of writing: sregs before what depends
