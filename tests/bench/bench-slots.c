@@ -95,8 +95,8 @@ int main(int argc, char **argv)
     connect_to(argv[1]);
     guint64 slots = vhost_user_front_end_memory_slots(front);
     guint count = (guint)MIN(most, slots);
-    gint64 *adds = g_new0(gint64, count);
-    gint64 *removes = g_new0(gint64, count);
+    g_autofree gint64 *adds = g_new0(gint64, count);
+    g_autofree gint64 *removes = g_new0(gint64, count);
 
     memory = vhost_user_guest_memory_new(MEMORY_START, REGION_SIZE, count, GAP);
     if (!memory) {
@@ -121,5 +121,8 @@ int main(int argc, char **argv)
                around(adds, points[i]), around(removes, points[i]));
     }
     printf("]}\n");
+    vhost_user_front_end_free(front);
+    vhost_user_driver_queue_free(queue);
+    vhost_user_guest_memory_free(memory);
     return 0;
 }
