@@ -62,7 +62,7 @@ int vhost_user_front_end_transact(VhostUserFrontEnd *front, uint32_t request, co
     int due = vhost_user_front_end_submit(front, request, payload, size, fds, fd_count);
     int result = due < 0 ? due : 0;
 
-    answer->fd_count = 0;
+    memset(answer, 0, sizeof(*answer)); /* what there is if nothing is due */
     if (due == VHOST_USER_ANSWER_ACK) {
         result = vhost_user_front_end_receive_ack(front, request);
     } else if (due == VHOST_USER_ANSWER_REPLY) {
