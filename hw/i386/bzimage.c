@@ -103,9 +103,10 @@ static void set_memory_map(struct boot_params *parameters, const GArray *memory)
 static gboolean place_seed(struct boot_params *parameters, GError **error)
 {
     struct {
-        struct setup_data head;
+        uint64_t next; /* a struct setup_data with its contents */
+        uint32_t type, size;
         uint8_t seed[BOOT_RANDOM_SEED_SIZE];
-    } node = {.head = {.type = SETUP_RNG_SEED_TYPE, .len = BOOT_RANDOM_SEED_SIZE}};
+    } node = {.type = SETUP_RNG_SEED_TYPE, .size = BOOT_RANDOM_SEED_SIZE};
 
     if (getrandom(node.seed, sizeof(node.seed), GRND_NONBLOCK) != sizeof(node.seed)) {
         return TRUE; /* the host has none yet: the guest begins without */
