@@ -254,7 +254,12 @@ static void replace(Churn *churn)
             step_state(churn, i);
         }
     }
-    g_assert_cmpint(vhost_user_map_replace(churn->map, regions, fds, count, &reason), ==, 0);
+    int result = vhost_user_map_replace(churn->map, regions, fds, count, &reason);
+    while (result == -ENOSPC) { /* as in change() */
+        g_assert_true(wait_for_wake(churn));
+        result = vhost_user_map_replace(churn->map, regions, fds, count, &reason);
+    }
+    g_assert_cmpint(result, ==, 0);
     for (guint i = 0; i < REGIONS; i++) {
         if (state_of(churn, i) % 2 != 0) { /* COMING or GOING */
             step_state(churn, i);
