@@ -71,7 +71,6 @@ static void write_host_bridge(Aml *aml, const AcpiBoard *board)
 
     aml_device(aml, "PCI0");
     write_id(aml, "PNP0A03");
-    write_integer_name(aml, "_ADR", 0);
     write_integer_name(aml, "_UID", 0);
     write_integer_name(aml, "_BBN", 0);
     aml_resource_buses(resources, 0, 0);

@@ -15,7 +15,8 @@
 /* Offsets in a QWord address space descriptor (6.4.3.5.1). */
 enum { SPACE_FIRST = 14, SPACE_LAST = 22, SPACE_LENGTH = 38 };
 
-/* "M" and the slot in base 36: names have four characters. */
+/* "M" and the slot in base 36: names have four characters.  The controller's own names begin with
+ * "H", so that no slot is called like one of them. */
 static void slot_name(char name[5], uint32_t slot)
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -31,32 +32,32 @@ static void slot_name(char name[5], uint32_t slot)
 
 static void write_registers(Aml *aml)
 {
-    aml_region(aml, "MREG", AML_SYSTEM_IO, ACPI_MEMORY_BASE, MEMORY_BLOCK_SIZE);
+    aml_region(aml, "HREG", AML_SYSTEM_IO, ACPI_MEMORY_BASE, MEMORY_BLOCK_SIZE);
     /* Read: the selected slot's place. */
-    aml_field(aml, "MREG", AML_DWORD_ACCESS);
-    aml_field_unit(aml, "MADL", 32);
-    aml_field_unit(aml, "MADH", 32);
-    aml_field_unit(aml, "MSZL", 32);
-    aml_field_unit(aml, "MSZH", 32);
-    aml_field_unit(aml, "MNOD", 32);
+    aml_field(aml, "HREG", AML_DWORD_ACCESS);
+    aml_field_unit(aml, "HADL", 32);
+    aml_field_unit(aml, "HADH", 32);
+    aml_field_unit(aml, "HSZL", 32);
+    aml_field_unit(aml, "HSZH", 32);
+    aml_field_unit(aml, "HNOD", 32);
     aml_field_unit(aml, NULL, 32);
-    aml_field_unit(aml, "MNXT", 32);
+    aml_field_unit(aml, "HNXT", 32);
     aml_end(aml);
     /* Read: its flags; written: what is taken back, and the eject. */
-    aml_field(aml, "MREG", AML_BYTE_ACCESS);
+    aml_field(aml, "HREG", AML_BYTE_ACCESS);
     aml_field_unit(aml, NULL, 8 * READ_FLAGS);
-    aml_field_unit(aml, "MENA", 1);
-    aml_field_unit(aml, "MINS", 1);
-    aml_field_unit(aml, "MRMV", 1);
-    aml_field_unit(aml, "MEJT", 1);
+    aml_field_unit(aml, "HENA", 1);
+    aml_field_unit(aml, "HINS", 1);
+    aml_field_unit(aml, "HRMV", 1);
+    aml_field_unit(aml, "HEJT", 1);
     aml_end(aml);
     /* Written. */
-    aml_field(aml, "MREG", AML_DWORD_ACCESS);
-    aml_field_unit(aml, "MSEL", 32);
-    aml_field_unit(aml, "MOEV", 32);
-    aml_field_unit(aml, "MOST", 32);
+    aml_field(aml, "HREG", AML_DWORD_ACCESS);
+    aml_field_unit(aml, "HSEL", 32);
+    aml_field_unit(aml, "HOEV", 32);
+    aml_field_unit(aml, "HOST", 32);
     aml_end(aml);
-    aml_mutex(aml, "MLCK");
+    aml_mutex(aml, "HLCK");
 }
 
 static void write_store_argument(Aml *aml, unsigned argument, const char *target)
@@ -70,28 +71,28 @@ static void write_store_argument(Aml *aml, unsigned argument, const char *target
 static void write_lock_and_select(Aml *aml)
 {
     aml_operator(aml, AML_ACQUIRE);
-    aml_reference(aml, "MLCK");
+    aml_reference(aml, "HLCK");
     aml_word(aml, 0xffff);
-    write_store_argument(aml, 0, "MSEL");
+    write_store_argument(aml, 0, "HSEL");
 }
 
 static void write_unlock(Aml *aml)
 {
     aml_operator(aml, AML_RELEASE);
-    aml_reference(aml, "MLCK");
+    aml_reference(aml, "HLCK");
 }
 
 /* --- methods of the controller, of which Arg0 is a slot --- */
 
 static void write_state_method(Aml *aml)
 {
-    aml_method(aml, "MSTA", 1, FALSE);
+    aml_method(aml, "HSTA", 1, FALSE);
     write_lock_and_select(aml);
     aml_operator(aml, AML_STORE);
     aml_integer(aml, 0);
     aml_local(aml, 0);
     aml_if(aml);
-    aml_reference(aml, "MENA");
+    aml_reference(aml, "HENA");
     aml_operator(aml, AML_STORE);
     aml_integer(aml, STATE_PRESENT);
     aml_local(aml, 0);
@@ -104,10 +105,10 @@ static void write_state_method(Aml *aml)
 
 static void write_node_method(Aml *aml)
 {
-    aml_method(aml, "MPXM", 1, FALSE);
+    aml_method(aml, "HPXM", 1, FALSE);
     write_lock_and_select(aml);
     aml_operator(aml, AML_STORE);
-    aml_reference(aml, "MNOD");
+    aml_reference(aml, "HNOD");
     aml_local(aml, 0);
     write_unlock(aml);
     aml_operator(aml, AML_RETURN);
@@ -132,7 +133,7 @@ static void write_join(Aml *aml, const char *low, const char *high, unsigned loc
 static void write_window(Aml *aml, unsigned offset, const char *name)
 {
     aml_operator(aml, AML_CREATE_QWORD_FIELD);
-    aml_reference(aml, "MRES");
+    aml_reference(aml, "HRES");
     aml_integer(aml, offset);
     aml_reference(aml, name);
 }
@@ -142,41 +143,41 @@ static void write_resources_method(Aml *aml)
     AmlResources *resources = aml_resources_new();
 
     aml_resource_memory64(resources, 0, 0);
-    aml_method(aml, "MCRS", 1, TRUE);
-    aml_name(aml, "MRES");
+    aml_method(aml, "HCRS", 1, TRUE);
+    aml_name(aml, "HRES");
     aml_resources(aml, resources);
-    write_window(aml, SPACE_FIRST, "MMIN");
-    write_window(aml, SPACE_LAST, "MMAX");
-    write_window(aml, SPACE_LENGTH, "MLEN");
+    write_window(aml, SPACE_FIRST, "HMIN");
+    write_window(aml, SPACE_LAST, "HMAX");
+    write_window(aml, SPACE_LENGTH, "HLEN");
     write_lock_and_select(aml);
-    write_join(aml, "MADL", "MADH", 0);
-    write_join(aml, "MSZL", "MSZH", 1);
+    write_join(aml, "HADL", "HADH", 0);
+    write_join(aml, "HSZL", "HSZH", 1);
     write_unlock(aml);
     aml_operator(aml, AML_STORE);
     aml_local(aml, 0);
-    aml_reference(aml, "MMIN");
+    aml_reference(aml, "HMIN");
     aml_operator(aml, AML_STORE);
     aml_local(aml, 1);
-    aml_reference(aml, "MLEN");
+    aml_reference(aml, "HLEN");
     aml_operator(aml, AML_SUBTRACT);
     aml_operator(aml, AML_ADD);
     aml_local(aml, 0);
     aml_local(aml, 1);
     aml_no_target(aml);
     aml_integer(aml, 1);
-    aml_reference(aml, "MMAX");
+    aml_reference(aml, "HMAX");
     aml_operator(aml, AML_RETURN);
-    aml_reference(aml, "MRES");
+    aml_reference(aml, "HRES");
     aml_end(aml);
 }
 
-/* MRPT(slot, event, status): _OST. */
+/* HRPT(slot, event, status): _OST. */
 static void write_report_method(Aml *aml)
 {
-    aml_method(aml, "MRPT", 3, FALSE);
+    aml_method(aml, "HRPT", 3, FALSE);
     write_lock_and_select(aml);
-    write_store_argument(aml, 1, "MOEV");
-    write_store_argument(aml, 2, "MOST");
+    write_store_argument(aml, 1, "HOEV");
+    write_store_argument(aml, 2, "HOST");
     write_unlock(aml);
     aml_end(aml);
 }
@@ -190,16 +191,16 @@ static void write_set_flag(Aml *aml, const char *flag)
 
 static void write_eject_method(Aml *aml)
 {
-    aml_method(aml, "MEJ0", 1, FALSE);
+    aml_method(aml, "HEJ0", 1, FALSE);
     write_lock_and_select(aml);
-    write_set_flag(aml, "MEJT");
+    write_set_flag(aml, "HEJT");
     write_unlock(aml);
     aml_end(aml);
 }
 
 /* --- events --- */
 
-/* Within MTFY(slot, event): a tree of comparisons, since the language cannot compute a name. */
+/* Within HTFY(slot, event): a tree of comparisons, since the language cannot compute a name. */
 static void write_choice(Aml *aml, uint32_t first, uint32_t last)
 {
     char name[5];
@@ -227,24 +228,24 @@ static void write_event_of(Aml *aml, const char *flag, unsigned event)
 {
     aml_if(aml);
     aml_reference(aml, flag);
-    aml_reference(aml, "MTFY");
+    aml_reference(aml, "HTFY");
     aml_local(aml, 0);
     aml_integer(aml, event);
     write_set_flag(aml, flag); /* takes it back */
     aml_end(aml);
 }
 
-/* MSCN: serves slots in which something waits until there is none. */
+/* HSCN: serves slots in which something waits until there is none. */
 static void write_scan_method(Aml *aml)
 {
-    aml_method(aml, "MSCN", 0, FALSE);
+    aml_method(aml, "HSCN", 0, FALSE);
     aml_operator(aml, AML_ACQUIRE);
-    aml_reference(aml, "MLCK");
+    aml_reference(aml, "HLCK");
     aml_word(aml, 0xffff);
     aml_while(aml);
     aml_integer(aml, 1);
     aml_operator(aml, AML_STORE);
-    aml_reference(aml, "MNXT");
+    aml_reference(aml, "HNXT");
     aml_local(aml, 0);
     aml_if(aml);
     aml_operator(aml, AML_EQUAL);
@@ -254,9 +255,9 @@ static void write_scan_method(Aml *aml)
     aml_end(aml);
     aml_operator(aml, AML_STORE);
     aml_local(aml, 0);
-    aml_reference(aml, "MSEL");
-    write_event_of(aml, "MINS", NOTIFY_DEVICE_CHECK);
-    write_event_of(aml, "MRMV", NOTIFY_EJECT_REQUEST);
+    aml_reference(aml, "HSEL");
+    write_event_of(aml, "HINS", NOTIFY_DEVICE_CHECK);
+    write_event_of(aml, "HRMV", NOTIFY_EJECT_REQUEST);
     aml_end(aml);
     write_unlock(aml);
     aml_end(aml);
@@ -288,16 +289,16 @@ static void write_slot(Aml *aml, uint32_t slot)
     aml_eisa_id(aml, "PNP0C80");
     aml_name(aml, "_UID");
     aml_integer(aml, slot);
-    write_answer(aml, "_STA", "MSTA", slot);
-    write_answer(aml, "_CRS", "MCRS", slot);
-    write_answer(aml, "_PXM", "MPXM", slot);
+    write_answer(aml, "_STA", "HSTA", slot);
+    write_answer(aml, "_CRS", "HCRS", slot);
+    write_answer(aml, "_PXM", "HPXM", slot);
     aml_method(aml, "_OST", 3, FALSE);
-    write_call(aml, "MRPT", slot);
+    write_call(aml, "HRPT", slot);
     aml_argument(aml, 0);
     aml_argument(aml, 1);
     aml_end(aml);
     aml_method(aml, "_EJ0", 1, FALSE);
-    write_call(aml, "MEJ0", slot);
+    write_call(aml, "HEJ0", slot);
     aml_end(aml);
     aml_end(aml);
 }
@@ -320,7 +321,7 @@ void acpi_memory_hotplug_write_aml(Aml *aml, uint32_t slots)
     write_resources_method(aml);
     write_report_method(aml);
     write_eject_method(aml);
-    aml_method(aml, "MTFY", 2, FALSE);
+    aml_method(aml, "HTFY", 2, FALSE);
     write_choice(aml, 0, slots - 1);
     aml_end(aml);
     write_scan_method(aml);
@@ -334,6 +335,6 @@ void acpi_memory_hotplug_write_event(Aml *aml)
 {
     G_STATIC_ASSERT(ACPI_GPE_MEMORY == 3);
     aml_method(aml, "_E03", 0, FALSE);
-    aml_reference(aml, "\\_SB.MHPC.MSCN");
+    aml_reference(aml, "\\_SB.MHPC.HSCN");
     aml_end(aml);
 }
