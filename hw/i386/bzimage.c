@@ -24,6 +24,7 @@
 #define ENTRY_64 0x200u /* "64-bit Boot Protocol": bytes behind the load address */
 #define SETUP_RNG_SEED_TYPE 9u
 
+#define MIB (UINT64_C(1) << 20)
 #define TABLE_ENTRIES 512u
 #define PAGE_BYTES 4096u
 #define PAGE_PRESENT_WRITABLE 0x3u
@@ -155,18 +156,25 @@ static gboolean set_cpu(uint64_t kernel, GError **error)
 
 /* --- the whole --- */
 
+/* Bytes that the kernel takes from its address on until it has found its memory. */
+static uint64_t kernel_room(const LinuxBoot *boot, const struct setup_header *header)
+{
+    return MAX(header->init_size, g_mapped_file_get_length(boot->kernel));
+}
+
 /* Where the kernel goes: the address it was built for, so that it has not to move. */
 static gboolean choose_address(const LinuxBoot *boot, const struct setup_header *header,
                                const BootBoard *board, uint64_t *address, GError **error)
 {
-    uint64_t room = MAX(header->init_size, g_mapped_file_get_length(boot->kernel));
+    uint64_t room = kernel_room(boot, header);
 
     *address = MAX(header->pref_address, BOOT_KERNEL_LOWEST);
     if (*address > board->low_ram || room > board->low_ram - *address) {
+        uint64_t needed = *address / MIB + (*address % MIB + room + MIB - 1) / MIB;
         vm_error_set(error,
                      "-kernel %s: needs %" PRIu64 " MiB of RAM below 0x%" PRIx64
                      " to start; give the guest more with -m",
-                     boot->kernel_path, ((*address + room) >> 20) + 1, board->low_ram);
+                     boot->kernel_path, needed, board->low_ram);
         return FALSE;
     }
     return TRUE;
@@ -184,7 +192,7 @@ gboolean bzimage_load(LinuxBoot *boot, const BootBoard *board, GError **error)
         return FALSE;
     }
     limit = MIN(board->low_ram, (uint64_t)header->initrd_addr_max + 1);
-    if (!boot_place_initrd(boot, kernel + header->init_size, limit, &initrd, error) ||
+    if (!boot_place_initrd(boot, kernel + kernel_room(boot, header), limit, &initrd, error) ||
         !boot_place_command_line(boot, header->cmdline_size, error) ||
         !boot_write(kernel, bytes + setup_size(header),
                     g_mapped_file_get_length(boot->kernel) - setup_size(header), "the kernel",

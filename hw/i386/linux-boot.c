@@ -22,7 +22,7 @@ static GMappedFile *map_file(const char *option, const char *path, GError **erro
     g_autoptr(GError) reason = NULL;
     GMappedFile *file = NULL;
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* waits for no writer of a FIFO */
 
     if (fd < 0 || fstat(fd, &status) < 0) {
         vm_error_set_errno(error, errno, "%s %s: cannot be read", option, path);

@@ -141,7 +141,8 @@ gboolean pvh_check(const LinuxBoot *boot, GError **error)
 
 /* --- loading --- */
 
-static gboolean load_segment(LinuxBoot *boot, const Elf64_Phdr *segment, GError **error)
+static gboolean load_segment(LinuxBoot *boot, const BootBoard *board, const Elf64_Phdr *segment,
+                             GError **error)
 {
     const void *bytes = file_range(boot, segment->p_offset, segment->p_filesz);
 
@@ -157,14 +158,22 @@ static gboolean load_segment(LinuxBoot *boot, const Elf64_Phdr *segment, GError 
                      boot->kernel_path, (uint64_t)segment->p_paddr);
         return FALSE;
     }
+    if (segment->p_paddr > board->low_ram || segment->p_memsz > board->low_ram - segment->p_paddr) {
+        vm_error_set(error,
+                     "-kernel %s: a segment needs %" PRIu64 " bytes at guest address 0x%" PRIx64
+                     ", where RAM ends at 0x%" PRIx64 "; give the guest more with -m",
+                     boot->kernel_path, (uint64_t)segment->p_memsz, (uint64_t)segment->p_paddr,
+                     board->low_ram);
+        return FALSE;
+    }
     /* What follows in memory begins as zeros: RAM is at the first start, and a reset kernel clears
      * its own (.bss). */
     return segment->p_filesz == 0 ||
            boot_write(segment->p_paddr, bytes, segment->p_filesz, "the kernel", error);
 }
 
-static gboolean load_segments(LinuxBoot *boot, const Elf64_Ehdr *head, uint64_t *end,
-                              GError **error)
+static gboolean load_segments(LinuxBoot *boot, const BootBoard *board, const Elf64_Ehdr *head,
+                              uint64_t *end, GError **error)
 {
     Elf64_Phdr segment;
 
@@ -173,7 +182,7 @@ static gboolean load_segments(LinuxBoot *boot, const Elf64_Ehdr *head, uint64_t 
         if (!read_segment(boot, head, i, &segment) || segment.p_type != PT_LOAD) {
             continue;
         }
-        if (!load_segment(boot, &segment, error)) {
+        if (!load_segment(boot, board, &segment, error)) {
             return FALSE;
         }
         *end = MAX(*end, segment.p_paddr + segment.p_memsz);
@@ -217,7 +226,7 @@ gboolean pvh_load(LinuxBoot *boot, const BootBoard *board, GError **error)
     uint64_t initrd, end;
 
     if (!read_head(boot, &head) || !find_entry(boot, &head, &state.entry) ||
-        !load_segments(boot, &head, &end, error) ||
+        !load_segments(boot, board, &head, &end, error) ||
         !boot_place_initrd(boot, end, board->low_ram, &initrd, error) ||
         !boot_place_command_line(boot, COMMAND_LINE_MAXIMUM, error) ||
         !place_start_info(boot, board, initrd, error) ||
