@@ -73,7 +73,7 @@ class Inner:
     def _start(self):
         self.host.run(
             "while ! [ -e /tmp/disk.sock ]; do sleep 0.1; done; "
-            f"(vmm -accel kvm -m {MEMORY},slots=64,maxmem=16G -nodefaults -display none "
+            f"(vmm -accel kvm -smp 2 -m {MEMORY},slots=64,maxmem=16G -nodefaults -display none "
             f"-object memory-backend-memfd,id=ram,size={MEMORY}M -machine pc,memory-backend=ram "
             "-chardev file,id=console,path=/tmp/console.log -device isa-serial,chardev=console "
             "-chardev file,id=shell,path=/dev/ttyS3,input-path=/dev/ttyS3 "
@@ -139,7 +139,10 @@ def run_inner(inner, done):
     shell.wait_ready(120)
     if not qmp.command("query-kvm")["enabled"]:
         raise GuestError("query-kvm says that KVM is not used")
-    done("a stock kernel boots")
+    cpus = qmp.command("query-cpus-fast")
+    if shell.run("nproc").strip() != "2" or len({cpu["thread-id"] for cpu in cpus}) != 2:
+        raise GuestError(f"not two CPUs: {cpus}")
+    done("a stock kernel boots on two CPUs")
     text = complaints(shell)
     if text:
         raise GuestError("the kernel complains:\n" + "\n".join(text))
