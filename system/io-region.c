@@ -221,6 +221,17 @@ gboolean io_region_is_mapped(const IoRegion *region)
     return region->mapped;
 }
 
+const char *io_region_name_within(AddressSpace space, uint64_t base, uint64_t size)
+{
+    uint64_t gap;
+    const Range *range = view_find(space, base, size, &gap);
+
+    if (!range && gap < size) {
+        range = view_find(space, base + gap, size - gap, &gap);
+    }
+    return range ? range->region->name : NULL;
+}
+
 /* --- event fds --- */
 
 /* Index of the first event fd that begins above @offset. */

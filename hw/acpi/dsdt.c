@@ -89,7 +89,11 @@ static void write_host_bridge(Aml *aml, const AcpiBoard *board)
 
 static void write_serial_port(Aml *aml, unsigned index, const AcpiSerialPort *port)
 {
-    g_autofree char *name = g_strdup_printf("COM%u", index + 1);
+    guint number = index + 1;
+    /* A name has four characters, and there is room for 8,192 ports. */
+    g_autofree char *name =
+        number < 10 ? g_strdup_printf("COM%u", number)
+                    : g_strdup_printf("%c%03X", (int)('U' + (number >> 12)), number & 0xfff);
     AmlResources *resources = aml_resources_new();
 
     aml_device(aml, name);

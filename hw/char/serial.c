@@ -133,6 +133,11 @@ static void connection_ended(IsaSerial *serial)
     g_clear_handle_id(&serial->output_watch, g_source_remove);
     serial->input = -1;
     serial->output = -1;
+    if (serial->transmit.count > 0) { /* lost, so that the driver does not wait for ever */
+        serial->transmit.count = 0;
+        serial->empty_unreported = TRUE;
+    }
+    update_irq(serial);
     chardev_disconnected(serial->chardev);
 }
 
@@ -408,6 +413,11 @@ static void serial_reset(Device *device)
     update_irq(serial);
 }
 
+static const char *name(const IsaSerial *serial)
+{
+    return serial->parent.parent.id ? serial->parent.parent.id : "isa-serial";
+}
+
 /* COM1 to COM4 of a PC. */
 static gboolean choose_place(IsaSerial *serial, GError **error)
 {
@@ -415,12 +425,21 @@ static gboolean choose_place(IsaSerial *serial, GError **error)
         uint16_t port;
         uint8_t line;
     } places[PORTS_MAXIMUM] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
+    const char *taken;
 
     serial->port = serial->port ? serial->port : places[serial->index].port;
     serial->line = serial->line ? serial->line : places[serial->index].line;
     if (!serial->chardev) {
         vm_error_set(error, "device '%s': chardev= is missing, expected the id of a -chardev",
-                     serial->parent.parent.id ? serial->parent.parent.id : "isa-serial");
+                     name(serial));
+        return FALSE;
+    }
+    taken = io_region_name_within(ADDRESS_SPACE_IO, serial->port, UART_PORTS);
+    if (taken) {
+        vm_error_set(error,
+                     "device '%s': iobase=0x%x: '%s' has some of these %d ports; choose others "
+                     "with index= or iobase=",
+                     name(serial), serial->port, taken, UART_PORTS);
         return FALSE;
     }
     return TRUE;
@@ -436,7 +455,7 @@ static DeviceProgress serial_realize(Device *device, GError **error)
     serial->input = -1;
     serial->output = -1;
     serial->irq = irq_source_new(serial->line);
-    serial->region = io_region_new(G_OBJECT(device), "isa-serial", &serial_ops, serial, UART_PORTS);
+    serial->region = io_region_new(G_OBJECT(device), name(serial), &serial_ops, serial, UART_PORTS);
     serial->frontend = (ChardevFrontend){opened, serial, "isa-serial"};
     if (!chardev_attach(serial->chardev, &serial->frontend, error)) {
         g_clear_pointer(&serial->region, io_region_free);

@@ -229,6 +229,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IoRegion, io_region_free)
 void io_region_map(IoRegion *region, AddressSpace space, uint64_t base);
 void io_region_unmap(IoRegion *region);
 gboolean io_region_is_mapped(const IoRegion *region);
+/* The name of a region that answers within [@base, @base + @size), or NULL. Borrowed. */
+const char *io_region_name_within(AddressSpace space, uint64_t base, uint64_t size);
 
 /*
  * A store of any size within [@offset, @offset + @size) signals @fd instead of calling

@@ -502,6 +502,28 @@ static const BadOption process[] = {
     {NULL, NULL},
 };
 
+#define SERIAL "-device isa-serial,id=u,chardev=c"
+#define SERIAL_2 " -device isa-serial,id=v,chardev=d"
+
+static const BadOption serial[] = {
+    {"-device isa-serial,id=u", "-device|'u'|chardev= is missing|-chardev"},
+    {"-device isa-serial,id=u,chardev=nope", "-device|'u'|'chardev'|'nope'"},
+    {SERIAL ",index=4", "-device|'u'|'index'|4|3"},
+    {SERIAL ",irq=16", "-device|'u'|'irq'|16|15"},
+    {SERIAL ",iobase=0xfff9", "-device|'u'|'iobase'|0xfff9"},
+    {SERIAL ",baud=9600", "-device|'u'|.baud'|known are"},
+    {SERIAL " -device isa-serial,id=v,chardev=c,index=1", "-device|'c'|in use|isa-serial"},
+    {SERIAL SERIAL_2, "'v'|iobase=0x3f8|'u'|index=|iobase="},
+    {SERIAL SERIAL_2 ",iobase=0x3ff", "'v'|iobase=0x3ff|'u'"},
+    {SERIAL SERIAL_2 ",iobase=0x3f1", "'v'|iobase=0x3f1|'u'"},
+    {SERIAL ",index=1" SERIAL_2 ",iobase=0x2f8", "'v'|iobase=0x2f8|'u'"},
+    {SERIAL ",iobase=0x5f9", "'u'|iobase=0x5f9|has some of these 8 ports"}, /* ACPI */
+    {SERIAL ",iobase=0xcf8", "'u'|iobase=0xcf8|has some of these 8 ports"}, /* PCI */
+    {"-serial null " SERIAL, "iobase=0x3f8|has some of these 8 ports"},
+    {"-serial nope:x", "-serial nope:x|nope"},
+    {NULL, NULL},
+};
+
 const BadOptionGroup bad_option_groups[] = {
     {"words", "", words},
     {"missing", "", missing},
@@ -523,5 +545,6 @@ const BadOptionGroup bad_option_groups[] = {
      "-accel qtest -chardev null,id=c -chardev socket,id=s,path=@T/disk -object "
      "memory-backend-memfd,id=m,size=2M",
      bad_disks},
+    {"serial", "-accel qtest -chardev null,id=c -chardev null,id=d", serial},
     {NULL, NULL, NULL},
 };

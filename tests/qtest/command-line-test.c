@@ -260,6 +260,51 @@ static gboolean wait_gone(const char *path)
     return !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
+/*
+ * Without a kernel no machine starts on KVM, wherever this runs: either /dev/kvm is of no use,
+ * which is said in one line, and a list of accelerators goes on to the next; or the kernel is
+ * missing.
+ */
+static void test_kvm(void)
+{
+    static const char *const reasons[] = {
+        "-accel kvm: /dev/kvm is there, but it interprets the guest (",
+        "-accel kvm: /dev/kvm is there, but it runs no guest (",
+        "-accel kvm: /dev/kvm makes no machine: ",
+        "-accel kvm: /dev/kvm: ", /* missing or forbidden */
+        "-accel kvm: /dev/kvm has API version ",
+        "-accel kvm: the kernel's KVM lacks ",
+    };
+    g_autofree char *output = NULL, *errors = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean useless = FALSE;
+    int status;
+
+    g_assert_true(
+        vmm_run(NULL, "-M pc -m 16M -accel kvm", MILLISECONDS, &status, &output, &errors, &error));
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    g_assert_cmpstr(output, ==, "");
+    g_assert_true(strchr(errors, '\n') == errors + strlen(errors) - 1); /* one line */
+    for (guint i = 0; i < G_N_ELEMENTS(reasons); i++) {
+        useless = useless || strstr(errors, reasons[i]);
+    }
+    g_assert_true(useless || strstr(errors, "-kernel is missing"));
+    g_test_message("%s", errors);
+    if (useless) {
+        g_autoptr(Vmm) vmm =
+            vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE}, "-M pc -m 16M -accel kvm:qtest");
+        g_autoptr(json_object) answer = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
+        g_assert_false(json_object_get_boolean(qmp_get(answer, "enabled")));
+        vmm_end(g_steal_pointer(&vmm));
+        return;
+    }
+    g_clear_pointer(&output, g_free);
+    g_clear_pointer(&errors, g_free);
+    g_assert_true(vmm_run(NULL, "-M pc -m 16M -accel kvm:qtest", MILLISECONDS, &status, &output,
+                          &errors, &error));
+    g_assert_nonnull(strstr(errors, "-kernel is missing"));
+}
+
 /* When the parent has ended the socket listens and the pidfile is written; both go at the end. */
 static void test_daemonize(void)
 {
@@ -528,6 +573,7 @@ int main(int argc, char **argv)
     g_test_add_func("/command-line/client-lines", test_client_lines);
     g_test_add_func("/command-line/help", test_help);
     g_test_add_func("/command-line/version-line", test_version_line);
+    g_test_add_func("/command-line/kvm", test_kvm);
     g_test_add_func("/command-line/daemonize", test_daemonize);
     g_test_add_func("/command-line/daemonize-relative", test_daemonize_relative);
     g_test_add_func("/command-line/pidfile", test_pidfile);

@@ -15,7 +15,7 @@
 #define COMMAND_SECONDS 100
 #define LETTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_" /* of names (20.2.2) */
 
-/* A kind of board; ports 2 are COM1 and COM2. */
+/* A kind of board; the first two ports are COM1 and COM2. */
 typedef struct Kind {
     guint cpus, ports;
     uint32_t slots;
@@ -29,7 +29,6 @@ typedef struct Board {
 
 static void board_init(Board *made, const Kind *kind)
 {
-    static const AcpiSerialPort ports[] = {{0x3f8, 4}, {0x2f8, 3}};
     static const guint lines[] = {16, 17, 18, 19};
 
     made->apic_ids = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -38,7 +37,13 @@ static void board_init(Board *made, const Kind *kind)
         guint id = i / 3 * 4 + i % 3; /* three cores a socket: numbers have gaps */
         g_array_append_val(made->apic_ids, id);
     }
-    g_array_append_vals(made->ports, ports, kind->ports);
+    for (guint i = 0; i < kind->ports; i++) {
+        AcpiSerialPort port = {(uint16_t)(0x3f8 - 0x100 * i), (uint8_t)(4 - i)};
+        if (i >= 2) {
+            port = (AcpiSerialPort){(uint16_t)(0x4000 + 8 * i), 5};
+        }
+        g_array_append_val(made->ports, port);
+    }
     made->board = (AcpiBoard){
         .apic_ids = made->apic_ids,
         .serial_ports = made->ports,
@@ -497,9 +502,8 @@ static void test_notifications(void)
 int main(int argc, char **argv)
 {
     static const Kind kinds[] = {
-        {.cpus = 1, .ports = 1, .slots = 64},
-        {.cpus = 8, .ports = 0, .slots = 0},
-        {.cpus = 8, .ports = 2, .slots = 4096},
+        {.cpus = 1, .ports = 1, .slots = 64},    {.cpus = 8, .ports = 0, .slots = 0},
+        {.cpus = 3, .ports = 12, .slots = 1},    {.cpus = 8, .ports = 2, .slots = 4096},
         {.cpus = 1, .ports = 0, .slots = 32000},
     };
 
