@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The image of vhost-user-blk: opening and refusing, locks, sizes, and all that can be done. */
 #include "blk-image.h"
+#include "tools/loop-device.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <linux/fs.h>
-#include <linux/loop.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -393,45 +391,19 @@ static void test_space(void)
 
 /* --- a block device --- */
 
-/* A loop device over @image, its descriptor in *@loop; NULL if the machine gives none. */
-static char *make_loop(const BlkImage *image, uint32_t block_size, int *loop)
-{
-    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-    int number = control >= 0 ? ioctl(control, LOOP_CTL_GET_FREE) : -1;
-    char *path = g_strdup_printf("/dev/loop%d", number);
-    int file = open(image->path, O_RDWR | O_CLOEXEC);
-    struct loop_config config = {
-        .fd = (uint32_t)file, .block_size = block_size, .info.lo_flags = LO_FLAGS_AUTOCLEAR};
-
-    *loop = number >= 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (*loop < 0 || ioctl(*loop, LOOP_CONFIGURE, &config) != 0) {
-        g_test_skip("no loop device can be made");
-        g_clear_pointer(&path, g_free);
-        if (*loop >= 0) {
-            close(*loop);
-        }
-    }
-    close(file);
-    if (control >= 0) {
-        close(control);
-    }
-    return path;
-}
-
 static void test_block_device(gconstpointer block_size)
 {
     uint32_t block = GPOINTER_TO_UINT(block_size);
     g_autoptr(BlkImage) image = blk_image_new(BLK_IMAGE_ON_DISK, 1024 * KIB);
-    g_autofree char *path = NULL;
+    g_autoptr(LoopDevice) loop = NULL;
     g_autoptr(GError) error = NULL;
     BlkDiskOptions options = {0};
     BlkDisk *disk;
-    int loop;
 
-    if (image == NULL || (path = make_loop(image, block, &loop)) == NULL) {
+    if (image == NULL || (loop = loop_device_new(image->path, block)) == NULL) {
         return;
     }
-    options.path = path;
+    options.path = loop->path;
     disk = blk_disk_open(&options, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(blk_disk_size(disk), ==, 1024 * KIB);
@@ -450,7 +422,7 @@ static void test_block_device(gconstpointer block_size)
 
     if (block == 4096) {
         g_autofree char *message = g_strconcat(
-            path,
+            loop->path,
             ": can be read and written around the page cache in blocks of 4096 bytes only, not of "
             "512; use --block-size 4096",
             NULL);
@@ -458,7 +430,6 @@ static void test_block_device(gconstpointer block_size)
         options.block_size = 512;
         assert_refused(&options, message);
     }
-    close(loop);
     blk_image_check(image);
 }
 

@@ -21,7 +21,29 @@
 
 /* --- the lock --- */
 
+/*
+ * Two locks, which share all bytes between them: the bytes before REQUESTS_BYTE, which no image
+ * reaches, stand for the program that has the image, the others for requests under way.
+ */
+#define REQUESTS_BYTE (INT64_C(1) << 62)
+
+/* What is waited for the locks of a process that was killed. */
 #define LOCK_MILLISECONDS 500
+#define REQUESTS_MILLISECONDS 2000
+#define STEP_MILLISECONDS 10
+
+/* As open(2), but waits for a device that a process that was killed has not let go of yet. */
+static int open_exclusive(const char *path, int flags)
+{
+    int fd = open(path, flags);
+
+    for (unsigned waited = 0; fd < 0 && errno == EBUSY && waited < LOCK_MILLISECONDS;
+         waited += STEP_MILLISECONDS) {
+        g_usleep(STEP_MILLISECONDS * 1000);
+        fd = open(path, flags);
+    }
+    return fd;
+}
 
 /*
  * The lock has a descriptor of its own: io_uring keeps a registered file open for some time after
@@ -33,8 +55,9 @@ static gboolean open_lock(BlkDisk *disk, const struct stat *status, GError **err
 {
     struct stat again;
 
-    disk->lock_fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
-                                         (disk->is_block_device && !disk->read_only ? O_EXCL : 0));
+    disk->lock_fd =
+        open_exclusive(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+                                       (disk->is_block_device && !disk->read_only ? O_EXCL : 0));
     if (disk->lock_fd < 0 && errno == EBUSY) {
         vm_error_set(error,
                      "%s: is mounted or in use by another program; unmount it, or use --read-only",
@@ -56,51 +79,98 @@ static gboolean open_lock(BlkDisk *disk, const struct stat *status, GError **err
  * TRUE if the lock was got, FALSE with errno.  The kernel lets go of the lock of a process that was
  * killed some time after it was waited for, so that who is started in its place can still meet it.
  */
-static gboolean wait_for_lock(int fd, const struct flock *lock)
+static gboolean wait_for_lock(int fd, const struct flock *lock, unsigned patience)
 {
-    for (unsigned milliseconds = 0; fcntl(fd, F_OFD_SETLK, lock) != 0; milliseconds += 10) {
-        if ((errno != EAGAIN && errno != EACCES) || milliseconds >= LOCK_MILLISECONDS) {
+    for (unsigned waited = 0; fcntl(fd, F_OFD_SETLK, lock) != 0; waited += STEP_MILLISECONDS) {
+        if ((errno != EAGAIN && errno != EACCES) || waited >= patience) {
             return FALSE;
         }
-        g_usleep(10000);
+        g_usleep(STEP_MILLISECONDS * 1000);
     }
     return TRUE;
 }
 
+static gboolean is_held_by_another(int error)
+{
+    return error == EAGAIN || error == EACCES;
+}
+
+/* Some network file systems have no locks; an image there is worth no less. */
+static void warn_no_lock(BlkDisk *disk, int error)
+{
+    g_free(disk->lock_warning);
+    disk->lock_warning = g_strdup_printf("%s: cannot be locked against other programs: %s",
+                                         disk->path, g_strerror(error));
+}
+
 /*
- * An open file description lock, which belongs to our descriptor and not to the process. Writers
- * lock every byte; readers only the first, so that they refuse writers that lock like this, and
- * leave readers of other programs alone, which lock bytes of their own choice.
+ * What a process that is killed has under way with O_DIRECT goes on without it: a write would
+ * overtake those of the next process, a read would hit memory that the guest has given to something
+ * else.  The kernel keeps the image's descriptor open until the last of them has ended, since
+ * io_uring has it registered, and with it this lock.  Other requests don't outlive the threads
+ * that carry them out, and end before the process does.
+ */
+static gboolean lock_requests(BlkDisk *disk, GError **error)
+{
+    struct flock lock = {.l_type = disk->read_only ? F_RDLCK : F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = REQUESTS_BYTE,
+                         .l_len = 0};
+
+    if (wait_for_lock(disk->direct ? disk->fd : disk->lock_fd, &lock, REQUESTS_MILLISECONDS)) {
+        return TRUE;
+    }
+    if (is_held_by_another(errno)) {
+        vm_error_set(error,
+                     "%s: requests of a process that was killed are still under way, and would "
+                     "mix with those to come; start again when they have ended",
+                     disk->path);
+        return FALSE;
+    }
+    warn_no_lock(disk, errno);
+    return TRUE;
+}
+
+/* In an orderly end nothing is under way, and who comes next need not wait for the kernel. */
+static void unlock_requests(const BlkDisk *disk)
+{
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = REQUESTS_BYTE};
+
+    fcntl(disk->fd, F_OFD_SETLK, &lock);
+}
+
+/*
+ * Open file description locks, which belong to our descriptors and not to the process. Writers
+ * lock every byte; readers the first and those for requests, so that they refuse writers that lock
+ * like this, and leave readers of other programs alone, which lock bytes of their own choice.
  */
 static gboolean lock_image(BlkDisk *disk, const struct stat *status, GError **error)
 {
     struct flock lock = {.l_type = disk->read_only ? F_RDLCK : F_WRLCK,
                          .l_whence = SEEK_SET,
                          .l_start = 0,
-                         .l_len = disk->read_only ? 1 : 0};
+                         .l_len = disk->read_only ? 1 : REQUESTS_BYTE};
 
     if (!open_lock(disk, status, error)) {
         return FALSE;
     }
-    if (wait_for_lock(disk->lock_fd, &lock)) {
+    if (wait_for_lock(disk->lock_fd, &lock, LOCK_MILLISECONDS)) {
+        return lock_requests(disk, error);
+    }
+    if (!is_held_by_another(errno)) {
+        warn_no_lock(disk, errno);
         return TRUE;
     }
-    if (errno == EAGAIN || errno == EACCES) {
-        if (disk->read_only) {
-            vm_error_set(error, "%s: another program has it open for writing; end that first",
-                         disk->path);
-        } else {
-            vm_error_set(error,
-                         "%s: another program has it locked, and two writers would destroy it; "
-                         "end that first, or use --read-only in both",
-                         disk->path);
-        }
-        return FALSE;
+    if (disk->read_only) {
+        vm_error_set(error, "%s: another program has it open for writing; end that first",
+                     disk->path);
+    } else {
+        vm_error_set(error,
+                     "%s: another program has it locked, and two writers would destroy it; "
+                     "end that first, or use --read-only in both",
+                     disk->path);
     }
-    /* Some network file systems have no locks; an image there is worth no less. */
-    disk->lock_warning = g_strdup_printf("%s: cannot be locked against other programs: %s",
-                                         disk->path, g_strerror(errno));
-    return TRUE;
+    return FALSE;
 }
 
 /* --- the size --- */
@@ -340,6 +410,9 @@ void blk_disk_close(BlkDisk *disk)
 {
     if (disk == NULL) {
         return;
+    }
+    if (disk->fd >= 0) {
+        unlock_requests(disk);
     }
     fd_clear(&disk->fd);
     fd_clear(&disk->lock_fd);

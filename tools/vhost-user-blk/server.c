@@ -10,6 +10,7 @@
 #include "util/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <seccomp.h>
 
@@ -253,6 +254,7 @@ gboolean blk_server_enter_sandbox(GError **error)
         {SCMP_SYS(preadv), -1, 0, 0},
         {SCMP_SYS(pwritev2), -1, 0, 0},
         {SCMP_SYS(fdatasync), -1, 0, 0},
+        {SCMP_SYS(fcntl), 1, UINT64_MAX, F_OFD_SETLK},
         {SCMP_SYS(fallocate), -1, 0, 0},
         {SCMP_SYS(io_uring_enter), -1, 0, 0},
         {SCMP_SYS(io_uring_register), -1, 0, 0},
