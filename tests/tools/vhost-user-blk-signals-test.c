@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -206,6 +207,40 @@ static void test_end_flushes(void)
         g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
         unlink(image);
     }
+}
+
+/* --- a limit of the host --- */
+
+static void limit_file_size(void)
+{
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){IMAGE_SIZE / 2, IMAGE_SIZE / 2});
+}
+
+/* Writes past the limit of a file's size, which kill a program that does nothing about it, are
+ * answered with errors; all else goes on. */
+static void test_file_size_limit(gconstpointer arguments)
+{
+    const ChildOptions options = {.prepare = limit_file_size};
+    g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+    g_autofree char *socket = vmm_temporary_path("socket");
+    BlkProgram *program = blk_program_start(&options, "--blk-file %s --socket-path %s %s", image,
+                                            socket, (const char *)arguments);
+    BlkGuest *guest = blk_guest_connect(socket, NULL);
+    char data[4096] = {0};
+
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpuint(
+            blk_guest_do(guest, 0, VIRTIO_BLK_T_OUT, SECTORS / 2 + 8 * i, data, sizeof(data)), ==,
+            VIRTIO_BLK_S_IOERR);
+        g_assert_cmpuint(
+            blk_guest_do(guest, 0, VIRTIO_BLK_T_OUT, SECTORS / 2 - 8, data, sizeof(data)), ==,
+            VIRTIO_BLK_S_OK);
+        g_assert_cmpuint(blk_guest_do(guest, 0, VIRTIO_BLK_T_IN, SECTORS - 8, data, sizeof(data)),
+                         ==, VIRTIO_BLK_S_OK);
+    }
+    blk_guest_leave(guest);
+    blk_program_end(program);
+    unlink(image);
 }
 
 /* --- its new size --- */
@@ -413,6 +448,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user-blk/end/sandbox", "--stats --sandbox", test_end_under_load);
     g_test_add_func("/vhost-user-blk/end/idle", test_end_idle);
     g_test_add_func("/vhost-user-blk/end/flushes", test_end_flushes);
+    g_test_add_data_func("/vhost-user-blk/file-size-limit/plain", "", test_file_size_limit);
+    g_test_add_data_func("/vhost-user-blk/file-size-limit/sandbox-direct", "--sandbox --direct",
+                         test_file_size_limit);
     g_test_add_data_func("/vhost-user-blk/resize/plain", "--log info", test_resize);
     g_test_add_data_func("/vhost-user-blk/resize/sandbox", "--log info --sandbox", test_resize);
     g_test_add_func("/vhost-user-blk/resize/alone", test_resize_alone);

@@ -463,6 +463,29 @@ static void test_trace(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
                     "write-zeroes 5 512\nget-id\nunsupported\n");
 }
 
+/* Room for so much that filling it would hold up the queue: the status comes, and alone. */
+static void test_too_much_room(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+    static const uint32_t types[] = {77, VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_FLUSH};
+    const size_t most = 1u << 20;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(types) && fixture->disk != NULL; i++) {
+        g_auto(BlkAnswer) filled =
+            ask(&fixture->rules, CUT_AS_DRIVERS_DO, types[i], SECTORS, NULL, 0, most + 1);
+        g_auto(BlkAnswer) left =
+            ask(&fixture->rules, CUT_AS_DRIVERS_DO, types[i], SECTORS, NULL, 0, most + 2);
+
+        g_assert_cmpuint(filled.written, ==, most + 1);
+        assert_zeroes(&filled, VIRTIO_BLK_ID_BYTES);
+        g_assert_cmpuint(left.written, ==, 0);
+        g_assert_cmpuint(left.status, ==,
+                         types[i] == VIRTIO_BLK_T_GET_ID ? VIRTIO_BLK_S_IOERR : filled.status);
+        for (size_t byte = 0; byte < left.size; byte++) {
+            g_assert_cmpuint(left.data[byte], ==, BLK_ELEMENT_UNTOUCHED);
+        }
+    }
+}
+
 #define ADD(name, begin, test)                                                                     \
     g_test_add("/blk-request/" name, Fixture, NULL, begin, test, tear_down)
 
@@ -483,6 +506,7 @@ int main(int argc, char **argv)
     ADD("fault", set_up, test_fault);
     ADD("read-only", set_up_read_only, test_read_only);
     ADD("failed-read", set_up, test_failed_read);
+    ADD("too-much-room", set_up, test_too_much_room);
     ADD("trace", set_up, test_trace);
     return g_test_run();
 }

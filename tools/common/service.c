@@ -136,6 +136,7 @@ static gboolean catch_signals(Service *service, GError **error)
     sigset_t set;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write past a limit, setrlimit(2), fails and no more */
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);

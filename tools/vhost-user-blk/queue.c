@@ -134,7 +134,13 @@ static void push(BlkQueue *queue, BlkRequest *request)
     if (request->status != VIRTIO_BLK_S_OK) {
         blk_statistics_count(&statistics->errors, 1);
     }
-    vhost_user_queue_push(queue->queue, request->element, blk_request_answer(request));
+    uint32_t length = blk_request_answer(request);
+
+    if (length == 0) {
+        vhost_user_queue_log(queue->queue, request->element, request->element->writable_size - 1,
+                             1);
+    }
+    vhost_user_queue_push(queue->queue, request->element, length);
 }
 
 /* Whether the calling thread does @io itself: where nothing waits for a device, a system call

@@ -7,6 +7,12 @@
 
 #include "config.h"
 
+/*
+ * A chain can name the same memory many times over and so ask for terabytes of zeroes, while its
+ * queue's other requests, and whoever stops the queue, wait.  More than this is not filled.
+ */
+#define FILL_MAX (1u << 20)
+
 #define SEGMENT_SIZE sizeof(struct virtio_blk_discard_write_zeroes)
 
 void blk_request_rules_init(BlkRequestRules *rules, BlkDisk *disk, const char *serial)
@@ -152,6 +158,9 @@ static void fill(const BlkRequest *request, const void *bytes, size_t size)
 
 static BlkRequestNext parse_get_id(BlkRequest *request, const BlkRequestRules *rules)
 {
+    if (request->element->writable_size - 1 > FILL_MAX) {
+        return answer(request, VIRTIO_BLK_S_IOERR);
+    }
     fill(request, rules->id, sizeof(rules->id));
     return answer(request, VIRTIO_BLK_S_OK);
 }
@@ -223,17 +232,20 @@ void blk_request_executed(BlkRequest *request)
 uint32_t blk_request_answer(BlkRequest *request)
 {
     const VhostUserElement *element = request->element;
+    uint64_t length = element->writable_size;
     gboolean filled =
         request->status == VIRTIO_BLK_S_OK &&
         (request->operation == BLK_OPERATION_READ || request->operation == BLK_OPERATION_GET_ID);
 
     /* The used length says that each byte up to the status was written, so it has to be. */
-    if (!filled && element->writable_size > 1) {
+    if (!filled && length - 1 > FILL_MAX) {
+        length = 0;
+    } else if (!filled) {
         fill(request, NULL, 0);
     }
     vhost_user_element_write(element, element->writable_size - 1, &request->status, 1);
     g_clear_pointer(&request->allocation, g_free);
-    return (uint32_t)MIN(element->writable_size, UINT32_MAX);
+    return (uint32_t)MIN(length, UINT32_MAX);
 }
 
 static void trace_range(const BlkRequest *request, uint64_t sector, uint64_t bytes,

@@ -52,7 +52,8 @@ void blk_request_executed(BlkRequest *request);
 
 /*
  * Writes the status and frees what the request has. Returns the length for the used ring: all
- * bytes up to the status, every one of which has been written (virtio 1.2, 2.7.8.2).
+ * bytes up to the status, every one of which has been written (virtio 1.2, 2.7.8.2); 0 where
+ * that would be too many, and then only the status was.
  */
 uint32_t blk_request_answer(BlkRequest *request);
 
