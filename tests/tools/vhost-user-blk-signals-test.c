@@ -217,7 +217,7 @@ static void limit_file_size(void)
 }
 
 /* Writes past the limit of a file's size, which kill a program that does nothing about it, are
- * answered with errors; all else goes on. */
+ * answered with errors, of which the log tells the first; all else goes on. */
 static void test_file_size_limit(gconstpointer arguments)
 {
     const ChildOptions options = {.prepare = limit_file_size};
@@ -238,6 +238,10 @@ static void test_file_size_limit(gconstpointer arguments)
         g_assert_cmpuint(blk_guest_do(guest, 0, VIRTIO_BLK_T_IN, SECTORS - 8, data, sizeof(data)),
                          ==, VIRTIO_BLK_S_OK);
     }
+    g_autofree char *warning =
+        g_strdup_printf("warning: %s: write %u 4096: File too large\n", image, SECTORS / 2);
+    g_assert_cmpuint(blk_program_count(program, warning), ==, 1);
+    g_assert_cmpuint(blk_program_count(program, "File too large"), ==, 1);
     blk_guest_leave(guest);
     blk_program_end(program);
     unlink(image);

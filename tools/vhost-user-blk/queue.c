@@ -2,6 +2,7 @@
 /* A queue in the hands of a worker: requests out of the ring, through the engine, and back. */
 #include "queue.h"
 
+#include <errno.h>
 #include <time.h>
 
 /*
@@ -40,6 +41,9 @@ struct BlkQueue {
     unsigned in_place;
     uint64_t in_place_bytes;
 };
+
+/* Failures are told once in this time: a guest goes on with its requests, failing or not. */
+#define QUIET_NANOSECONDS (INT64_C(10) * 1000 * 1000 * 1000)
 
 static int64_t clock_now(void)
 {
@@ -143,6 +147,36 @@ static void push(BlkQueue *queue, BlkRequest *request)
     vhost_user_queue_push(queue->queue, request->element, length);
 }
 
+static void tell_line(void *opaque, const char *line)
+{
+    g_string_assign(opaque, line);
+}
+
+/* What the guest is told as an error without a reason, who runs the host learns with one. Not of
+ * guest memory that is gone, which is no fault of the image. */
+static void tell_failure(BlkQueue *queue, const BlkRequest *request)
+{
+    BlkWorker *worker = queue->worker;
+    g_autoptr(GString) line = NULL;
+
+    if (worker->failed == NULL || request->io.result == -EFAULT || queue->now < worker->quiet) {
+        return;
+    }
+    worker->quiet = queue->now + QUIET_NANOSECONDS;
+    line = g_string_new(NULL);
+    blk_request_trace(request, tell_line, line);
+    g_string_append_printf(line, ": %s", g_strerror(-request->io.result));
+    worker->failed(worker->trace_opaque, line->str);
+}
+
+static void executed(BlkQueue *queue, BlkRequest *request)
+{
+    if (request->io.result < 0) {
+        tell_failure(queue, request);
+    }
+    blk_request_executed(request);
+}
+
 /* Whether the calling thread does @io itself: where nothing waits for a device, a system call
  * takes less than half of what a round through the engine takes. */
 static gboolean belongs_in_place(const BlkDisk *disk, const BlkIo *io)
@@ -173,7 +207,7 @@ static void execute(BlkQueue *queue, BlkRequest *request)
     request->io.aside = belongs_aside(queue, &request->io);
     if (!request->io.aside && belongs_in_place(worker->rules->disk, &request->io)) {
         blk_io_execute(worker->rules->disk, &request->io);
-        blk_request_executed(request);
+        executed(queue, request);
         push(queue, request);
         queue->in_place++;
         queue->in_place_bytes += request->bytes;
@@ -232,7 +266,7 @@ static void push_done(BlkQueue *queue)
         next = request->next_done;
         blk_statistics_count(&queue->worker->statistics.latency[blk_latency_bucket((uint64_t)took)],
                              1);
-        blk_request_executed(request);
+        executed(queue, request);
         push(queue, request);
         queue->in_work--;
     }

@@ -212,6 +212,11 @@ static void trace_request(void *opaque G_GNUC_UNUSED, const char *line)
     log_debug("%s", line);
 }
 
+static void request_failed(void *opaque, const char *line)
+{
+    log_warning("%s: %s", blk_disk_path(((BlkServer *)opaque)->disk), line);
+}
+
 BlkServer *blk_server_new(const BlkOptions *options, GError **error)
 {
     g_autoptr(BlkServer) server = g_new0(BlkServer, 1);
@@ -233,6 +238,8 @@ gboolean blk_server_start(BlkServer *server, GError **error)
         .queue_size = server->options->queue_size,
         .serial = server->options->serial,
         .trace = log_enabled(LOG_LEVEL_DEBUG) ? trace_request : NULL,
+        .failed = request_failed,
+        .opaque = server,
     };
 
     server->workers = blk_workers_new(server->disk, &options, error);

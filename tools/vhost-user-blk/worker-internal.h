@@ -23,13 +23,14 @@ typedef struct BlkWorker {
     GThread *thread;
     BlkEngine *engine;
     const BlkRequestRules *rules;
-    BlkRequestTrace trace; /* NULL without */
+    BlkRequestTrace trace, failed; /* NULL without */
     void *trace_opaque;
 
     /* The worker's thread: */
     GQueue ready;      /* of BlkQueue, to be served */
     GPtrArray *queues; /* of BlkQueue, all */
     unsigned polled;   /* queues without a kick descriptor */
+    int64_t quiet;     /* until then, ns, no failure is told */
     gboolean ending;
 
     /* Between it and the control thread, under the mutex: */

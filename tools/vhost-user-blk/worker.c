@@ -20,7 +20,7 @@ struct BlkWorkers {
     BlkRequestRules rules;
     BlkEngineKind kind; /* not BEST */
     unsigned queue_size;
-    BlkRequestTrace trace;
+    BlkRequestTrace trace, failed;
     void *trace_opaque;
     BlkPool *pool;
     GPtrArray *workers; /* of BlkWorker */
@@ -209,6 +209,7 @@ static BlkWorker *worker_new(BlkWorkers *workers)
     worker->workers = workers;
     worker->rules = &workers->rules;
     worker->trace = workers->trace;
+    worker->failed = workers->failed;
     worker->trace_opaque = workers->trace_opaque;
     worker->queues = g_ptr_array_new();
     g_queue_init(&worker->ready);
@@ -283,6 +284,7 @@ BlkWorkers *blk_workers_new(BlkDisk *disk, const BlkWorkersOptions *options, GEr
     workers->disk = disk;
     workers->queue_size = options->queue_size;
     workers->trace = options->trace;
+    workers->failed = options->failed;
     workers->trace_opaque = options->opaque;
     workers->workers = g_ptr_array_new();
     blk_request_rules_init(&workers->rules, disk, options->serial);

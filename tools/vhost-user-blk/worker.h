@@ -30,6 +30,9 @@ typedef struct BlkWorkersOptions {
      * nothing.
      */
     void (*trace)(void *opaque, const char *line);
+    /* NULL, or told of requests that the host's image has failed: "write SECTOR BYTES: why". Not of
+     * each: a few a minute. A worker's thread calls it. */
+    void (*failed)(void *opaque, const char *line);
     void *opaque;
 } BlkWorkersOptions;
 
