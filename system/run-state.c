@@ -30,6 +30,7 @@ static void (*event_hook)(const char *name, ShutdownCause cause);
 static const RunStateCpus *cpus;    /* NULL: none */
 static gboolean stopping;           /* the CPUs come to a halt, listeners do not know yet */
 static gboolean start_when_stopped; /* what was asked meanwhile */
+static guint pauses;                /* of the CPUs, asked for and not done yet */
 static RebootAction reboot_action;
 static ShutdownAction shutdown_action;
 
@@ -208,13 +209,38 @@ void run_state_set_cpus(const RunStateCpus *chosen)
     cpus = chosen;
 }
 
+typedef struct Pause {
+    void (*done)(gpointer opaque);
+    gpointer opaque;
+} Pause;
+
+static void pause_done(gpointer opaque)
+{
+    g_autofree Pause *pause = opaque;
+
+    pauses--;
+    pause->done(pause->opaque);
+}
+
 /* Calls @done(@opaque) when no CPU is in the guest, at once if there are none. */
 static void pause_cpus(void (*done)(gpointer opaque), gpointer opaque)
 {
     if (cpus) {
-        cpus->pause(done, opaque);
+        Pause *pause = g_new(Pause, 1);
+
+        *pause = (Pause){done, opaque};
+        pauses++;
+        cpus->pause(pause_done, pause);
     } else {
         done(opaque);
+    }
+}
+
+/* A stop and resets may wait for the same halt: all of them have it before the CPUs go on. */
+static void resume_cpus(void)
+{
+    if (cpus && pauses == 0) {
+        cpus->resume();
     }
 }
 
@@ -231,9 +257,7 @@ gboolean run_state_start(GError **error)
     } else if (current_state != RUN_STATE_RUNNING) {
         current_state = RUN_STATE_RUNNING;
         listeners_call(TRUE);
-        if (cpus) {
-            cpus->resume();
-        }
+        resume_cpus();
         emit("RESUME", SHUTDOWN_CAUSE_NONE);
     }
     return TRUE;
@@ -298,9 +322,9 @@ static void reset_paused(gpointer cause)
     handlers_call(reset_handlers);
     if (cpus) {
         cpus->reset();
-        if (current_state == RUN_STATE_RUNNING) {
-            cpus->resume();
-        }
+    }
+    if (current_state == RUN_STATE_RUNNING) {
+        resume_cpus();
     }
     emit("RESET", GPOINTER_TO_UINT(cause));
 }

@@ -31,6 +31,29 @@ static void complete(uint64_t *cpus, uint64_t *sockets, uint64_t *cores, uint64_
     *cpus = *cpus ? *cpus : *sockets * *cores * *threads;
 }
 
+/* Takes @topology if its CPUs can be told apart: local APICs have ids of 8 bits, and the last one
+ * means all of them (SDM volume 3, 11.6.1). */
+static gboolean check_numbers(const char *value, const VcpuTopology *topology, GError **error)
+{
+    guint last;
+
+    if (topology->count > VCPU_MAX) {
+        vm_error_set(error, "-smp %s: makes %u CPUs, at most %d are possible", value,
+                     topology->count, VCPU_MAX);
+        return FALSE;
+    }
+    vcpu_set_topology(topology);
+    last = vcpu_apic_id(topology->count - 1);
+    if (last > VCPU_APIC_ID_MAX) {
+        vm_error_set(error,
+                     "-smp %s: the last CPU's APIC id would be %u, at most %d is possible; use "
+                     "cores= and threads= that are powers of 2",
+                     value, last, VCPU_APIC_ID_MAX);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean apply_smp(const char *value, GError **error)
 {
     g_autoptr(json_object) options = setup_parse("smp", value, "cpus", error);
@@ -65,8 +88,7 @@ static gboolean apply_smp(const char *value, GError **error)
         .cores = (guint)cores,
         .threads = (guint)threads,
     };
-    vcpu_set_topology(&topology);
-    return TRUE;
+    return check_numbers(value, &topology, error);
 }
 
 /* --- -cpu --- */

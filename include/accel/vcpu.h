@@ -16,6 +16,7 @@ typedef struct VcpuTopology {
 } VcpuTopology;
 
 #define VCPU_MAX 240 /* an APIC id has 8 bits, and some are taken by the topology's rounding */
+#define VCPU_APIC_ID_MAX 254
 
 /* Before the accelerator is chosen; one CPU otherwise. */
 void vcpu_set_topology(const VcpuTopology *topology);

@@ -68,6 +68,8 @@ static const BadOption refused[] = {
     {"-smp 4,cores=3 -accel qtest", "-smp 4,cores=3|3 cores|4 CPUs"},
     {"-smp 2,maxcpus=4 -accel qtest", "-smp 2,maxcpus=4|maxcpus=4"},
     {"-smp 2,foo=1 -accel qtest", "-smp|foo"},
+    {"-smp sockets=240,cores=240 -accel qtest", "-smp sockets=240,cores=240|57600|240"},
+    {"-smp 225,sockets=5,cores=5,threads=9 -accel qtest", "-smp 225|APIC id|584|254|powers of 2"},
     {"-kernel no-such-file -accel qtest", "-kernel no-such-file|cannot be read"},
     {"-kernel /dev/null -accel qtest", "-kernel /dev/null|not a regular file"},
     {"-kernel /etc/passwd -accel qtest", "-kernel /etc/passwd|bzImage"},

@@ -67,10 +67,58 @@ static void test_reentrant(void)
     g_string_free(g_steal_pointer(&trail), TRUE);
 }
 
+/* --- with the host's clock --- */
+
+static void wait_for(const char *expected)
+{
+    while (!g_str_equal(trail->str, expected)) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+static void note_name(gpointer opaque)
+{
+    g_string_append_printf(trail, "%s ", (const char *)opaque);
+}
+
+static void test_running(void)
+{
+    g_autoptr(ClockTimer) late = clock_timer_new(note_name, "late");
+    g_autoptr(ClockTimer) early = clock_timer_new(note_name, "early");
+    gint64 start = clock_now();
+
+    trail = g_string_new(NULL);
+    clock_timer_set(late, start + 20000000);
+    g_usleep(2000);
+    g_assert_cmpint(clock_now(), ==, start); /* it stands still */
+    clock_set_running(TRUE);
+    clock_set_running(TRUE);
+    clock_timer_set(early, start + 5000000);
+    wait_for("early late ");
+    g_assert_cmpint(clock_now(), >=, start + 20000000);
+
+    clock_timer_set(early, clock_now() + 3600 * G_GINT64_CONSTANT(1000000000));
+    clock_set_running(FALSE);
+    gint64 still = clock_now();
+    g_usleep(2000);
+    g_assert_cmpint(clock_now(), ==, still);
+    g_assert_false(g_main_context_iteration(NULL, FALSE));
+    /* The pause does not count: no more passes than since it goes on. */
+    gint64 before = g_get_monotonic_time();
+    clock_set_running(TRUE);
+    gint64 passed = clock_now() - still;
+    g_assert_cmpint(passed, >=, 0);
+    g_assert_cmpint(passed, <=, (g_get_monotonic_time() - before + 1) * 1000);
+    clock_set_running(FALSE);
+    clock_timer_stop(early);
+    g_string_free(g_steal_pointer(&trail), TRUE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/clock/order", test_order);
     g_test_add_func("/clock/reentrant", test_reentrant);
+    g_test_add_func("/clock/running", test_running);
     return g_test_run();
 }

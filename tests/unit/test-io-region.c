@@ -144,6 +144,78 @@ static void test_event_fds(void)
     }
 }
 
+/* --- an accelerator that notes what it is asked, and takes one event fd less than it could --- */
+
+static int refused_fd = -1;
+
+static gboolean fake_add(AddressSpace space, uint64_t address, int fd)
+{
+    g_string_append_printf(trail, "%s%c%" G_GINT64_MODIFIER "x ", fd == refused_fd ? "!" : "+",
+                           space == ADDRESS_SPACE_IO ? 'p' : 'm', address);
+    return fd != refused_fd;
+}
+
+static void fake_remove(AddressSpace space, uint64_t address, int fd)
+{
+    g_assert_cmpint(fd, !=, refused_fd); /* what was not taken is not given back */
+    g_string_append_printf(trail, "-%c%" G_GINT64_MODIFIER "x ",
+                           space == ADDRESS_SPACE_IO ? 'p' : 'm', address);
+}
+
+static void test_accelerator(void)
+{
+    static const IoAccelerator fake = {fake_add, fake_remove};
+    IoRegion *region = io_region_new(NULL, "r", &plain, "", 0x100);
+    int fds[2] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
+    uint64_t count;
+
+    io_set_accelerator(&fake);
+    refused_fd = fds[1];
+    io_region_add_event_fd(region, 4, 4, fds[0]); /* it is not mapped: nowhere to be */
+    take_trail("");
+    io_region_map(region, ADDRESS_SPACE_MEMORY, 0x3000);
+    take_trail("+m3004 ");
+    io_region_add_event_fd(region, 8, 4, fds[1]);
+    take_trail("!m3008 ");
+    write_value(ADDRESS_SPACE_MEMORY, 0x3008, 1, 2); /* by software then */
+    g_assert_cmpint(read(fds[1], &count, 8), ==, 8);
+    write_value(ADDRESS_SPACE_MEMORY, 0x3004, 1, 2); /* as by a store that came to us after all */
+    g_assert_cmpint(read(fds[0], &count, 8), ==, 8);
+    take_trail("");
+    io_region_map(region, ADDRESS_SPACE_IO, 0x500); /* moves */
+    take_trail("-m3004 +p504 !p508 ");
+    io_region_unmap(region);
+    take_trail("-p504 ");
+    io_region_map(region, ADDRESS_SPACE_IO, 0x600);
+    take_trail("+p604 !p608 ");
+    io_region_remove_event_fd(region, fds[0]);
+    io_region_remove_event_fd(region, fds[1]);
+    take_trail("-p604 ");
+    io_region_add_event_fd(region, 0, 4, fds[0]);
+    io_region_free(region);
+    take_trail("+p600 -p600 ");
+    io_set_accelerator(NULL);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_name_within(void)
+{
+    g_autoptr(IoRegion) low = io_region_new(NULL, "low", &plain, "", 8);
+    g_autoptr(IoRegion) high = io_region_new(NULL, "high", &plain, "", 8);
+
+    g_assert_null(io_region_name_within(ADDRESS_SPACE_IO, 0, 0x10000));
+    io_region_map(low, ADDRESS_SPACE_IO, 0x100);
+    io_region_map(high, ADDRESS_SPACE_IO, 0x110);
+    g_assert_cmpstr(io_region_name_within(ADDRESS_SPACE_IO, 0x107, 1), ==, "low");
+    g_assert_cmpstr(io_region_name_within(ADDRESS_SPACE_IO, 0xf9, 8), ==, "low");
+    g_assert_cmpstr(io_region_name_within(ADDRESS_SPACE_IO, 0x108, 9), ==, "high");
+    g_assert_null(io_region_name_within(ADDRESS_SPACE_IO, 0xf8, 8));
+    g_assert_null(io_region_name_within(ADDRESS_SPACE_IO, 0x108, 8));
+    g_assert_null(io_region_name_within(ADDRESS_SPACE_IO, 0x118, 8));
+    g_assert_null(io_region_name_within(ADDRESS_SPACE_MEMORY, 0x100, 8));
+}
+
 /* --- a region that is freed, with its owner, while its handler is without the lock --- */
 
 static IoRegion *fragile;
@@ -245,6 +317,8 @@ int main(int argc, char **argv)
     g_test_add_func("/io-region/ports", test_ports);
     g_test_add_func("/io-region/priorities", test_priorities);
     g_test_add_func("/io-region/event-fds", test_event_fds);
+    g_test_add_func("/io-region/accelerator", test_accelerator);
+    g_test_add_func("/io-region/name-within", test_name_within);
     g_test_add_func("/io-region/freed-in-use", test_freed_in_use);
     g_test_add_func("/io-region/random", test_random);
     result = g_test_run();

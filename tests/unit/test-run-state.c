@@ -152,6 +152,129 @@ static void test_actions(void)
     run_state_set_reboot_action(REBOOT_RESETS);
 }
 
+/* --- CPUs that halt when the test says so --- */
+
+typedef struct Halt {
+    void (*done)(gpointer opaque);
+    gpointer opaque;
+} Halt;
+
+static GQueue halts = G_QUEUE_INIT; /* of Halt */
+
+static void cpus_pause(void (*done)(gpointer opaque), gpointer opaque)
+{
+    Halt *halt = g_new(Halt, 1);
+
+    *halt = (Halt){done, opaque};
+    g_queue_push_tail(&halts, halt);
+    g_string_append(trail, "pause ");
+}
+
+static void cpus_resume(void)
+{
+    g_assert_cmpuint(halts.length, ==, 0); /* nobody still waits for the CPUs to halt */
+    g_string_append(trail, "resume ");
+}
+
+static void cpus_reset(void)
+{
+    g_string_append(trail, "reset ");
+}
+
+/* The CPUs have halted: whoever waits for that is told. */
+static void halted(void)
+{
+    while (halts.length > 0) {
+        g_autofree Halt *halt = g_queue_pop_head(&halts);
+        halt->done(halt->opaque);
+    }
+}
+
+static void request_reset(void)
+{
+    run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    main_loop_turn();
+}
+
+/* Before: the machine runs without CPUs, with listener "first" and reset handler "last". */
+static void test_cpus(void)
+{
+    static const RunStateCpus cpus = {cpus_pause, cpus_resume, cpus_reset};
+
+    run_state_stop(NULL, NULL);
+    run_state_set_cpus(&cpus);
+    g_string_truncate(trail, 0);
+    g_assert_true(run_state_start(NULL));
+    take_trail("+first resume RESUME(none) ");
+
+    run_state_stop(stopped, "one");
+    run_state_stop(stopped, "two"); /* the same stop */
+    g_assert_false(run_state_is_running());
+    take_trail("pause ");
+    halted();
+    take_trail("-first STOP(none) stopped:one stopped:two ");
+    run_state_stop(stopped, "three"); /* it stands still already */
+    take_trail("stopped:three ");
+}
+
+static void test_cont_while_stopping(void)
+{
+    g_assert_true(run_state_start(NULL));
+    run_state_stop(stopped, "one");
+    g_assert_true(run_state_start(NULL));
+    take_trail("+first resume RESUME(none) pause ");
+    halted();
+    take_trail("-first STOP(none) stopped:one +first resume RESUME(none) ");
+    run_state_stop(NULL, NULL);
+    g_assert_true(run_state_start(NULL));
+    run_state_stop(stopped, "last word");
+    halted();
+    take_trail("pause -first STOP(none) stopped:last word ");
+    g_assert_false(run_state_is_running());
+}
+
+static void test_reset_with_cpus(void)
+{
+    request_reset(); /* paused: it stays so */
+    take_trail("pause ");
+    halted();
+    take_trail("last reset RESET(guest-reset) ");
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+    request_reset(); /* running: it goes on */
+    take_trail("pause ");
+    halted();
+    take_trail("last reset resume RESET(guest-reset) ");
+}
+
+/* Several who wait for the same halt all have it, in order, before the CPUs go on. */
+static void test_reset_and_stop(void)
+{
+    request_reset();
+    request_reset();
+    halted();
+    take_trail("pause pause last reset RESET(guest-reset) last reset resume RESET(guest-reset) ");
+
+    request_reset();
+    run_state_stop(stopped, "one");
+    halted();
+    take_trail("pause pause last reset RESET(guest-reset) -first STOP(none) stopped:one ");
+
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+    run_state_stop(stopped, "two");
+    request_reset();
+    g_assert_true(run_state_start(NULL));
+    halted();
+    take_trail("pause pause -first STOP(none) stopped:two +first RESUME(none) "
+               "last reset resume RESET(guest-reset) ");
+    run_state_stop(NULL, NULL);
+    halted();
+    run_state_set_cpus(NULL);
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -162,6 +285,10 @@ int main(int argc, char **argv)
     g_test_add_func("/run-state/restart-in-waiter", test_restart_in_waiter);
     g_test_add_func("/run-state/requests", test_requests);
     g_test_add_func("/run-state/after-shutdown", test_after_shutdown);
+    g_test_add_func("/run-state/cpus", test_cpus);
+    g_test_add_func("/run-state/cont-while-stopping", test_cont_while_stopping);
+    g_test_add_func("/run-state/reset-with-cpus", test_reset_with_cpus);
+    g_test_add_func("/run-state/reset-and-stop", test_reset_and_stop);
     g_test_add_func("/run-state/actions", test_actions);
     int result = g_test_run();
     g_string_free(trail, TRUE);
