@@ -196,9 +196,14 @@ static bool copy_table(VhostUserQueue *queue, uint64_t guest_address, uint64_t l
 }
 
 bool vhost_user_element_read_table(VhostUserQueue *queue, VhostUserRequestElement *element,
-                                   uint64_t guest_address, uint32_t length, uint32_t *count)
+                                   uint64_t guest_address, uint32_t length, uint16_t flags,
+                                   uint32_t *count)
 {
     *count = 0;
+    if (flags & VHOST_USER_DESCRIPTOR_NEXT) {
+        vhost_user_queue_break(queue, "a descriptor has both INDIRECT and NEXT");
+        return false;
+    }
     if (!queue->indirect) {
         vhost_user_queue_break(queue, "indirect descriptor, but INDIRECT_DESC is not negotiated");
         return false;

@@ -217,19 +217,6 @@ static bool anything_available(VhostUserQueue *queue)
     return look(queue, __ATOMIC_SEQ_CST);
 }
 
-/* One copy; what the driver writes there later is not seen. */
-static VhostUserPackedDescriptor copy_descriptor(const VhostUserQueue *queue, uint16_t index)
-{
-    const uint64_t *from = (const uint64_t *)(const void *)&ring(queue)[index];
-    uint64_t address = __atomic_load_n(from, __ATOMIC_RELAXED);
-    uint64_t rest = __atomic_load_n(from + 1, __ATOMIC_RELAXED);
-
-    return (VhostUserPackedDescriptor){.address = address,
-                                       .length = (uint32_t)rest,
-                                       .id = (uint16_t)(rest >> 32),
-                                       .flags = (uint16_t)(rest >> 48)};
-}
-
 /* 2.8.7: all descriptors of the table in order; of their flags only WRITE counts. */
 static bool read_indirect(VhostUserQueue *queue, VhostUserRequestElement *element,
                           const VhostUserPackedDescriptor *indirect)
@@ -237,12 +224,8 @@ static bool read_indirect(VhostUserQueue *queue, VhostUserRequestElement *elemen
     const VhostUserPackedDescriptor *table;
     uint32_t count;
 
-    if (indirect->flags & VHOST_USER_DESCRIPTOR_NEXT) {
-        vhost_user_queue_break(queue, "a descriptor has both INDIRECT and NEXT");
-        return false;
-    }
     if (!vhost_user_element_read_table(queue, element, indirect->address, indirect->length,
-                                       &count)) {
+                                       indirect->flags, &count)) {
         return false;
     }
     table = queue->table;
@@ -277,7 +260,7 @@ static bool read_chain(VhostUserQueue *queue, VhostUserRequestElement *element, 
     bool wrap = false;
 
     for (;;) {
-        VhostUserPackedDescriptor descriptor = copy_descriptor(queue, index);
+        VhostUserPackedDescriptor descriptor;
 
         if (element->slots == room) {
             vhost_user_queue_break(queue,
@@ -286,6 +269,7 @@ static bool read_chain(VhostUserQueue *queue, VhostUserRequestElement *element, 
                                    queue->packed.available, room);
             return false;
         }
+        vhost_user_queue_copy_descriptor(queue, index, &descriptor);
         if (queue->track.active) {
             queue->chain[element->slots] = descriptor;
         }

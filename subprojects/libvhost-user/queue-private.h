@@ -7,6 +7,7 @@
 #define VHOST_USER_QUEUE_PRIVATE_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "inflight-track.h"
 #include "queue-internal.h"
@@ -165,6 +166,23 @@ struct VhostUserQueue {
     } statistics;
 };
 
+/*
+ * One copy of a descriptor of the ring, to @to, which has the layout of the ring's format: what the
+ * driver writes there later is not seen.  In both formats a descriptor is two words, of which
+ * neither may be torn (2.7.5, 2.8.13).
+ */
+static inline void vhost_user_queue_copy_descriptor(const VhostUserQueue *queue, uint16_t index,
+                                                    void *to)
+{
+    const uint64_t *from =
+        (const uint64_t *)(const void *)(queue->descriptors.host +
+                                         index * (size_t)VHOST_USER_DESCRIPTOR_SIZE);
+    const uint64_t words[] = {__atomic_load_n(from, __ATOMIC_RELAXED),
+                              __atomic_load_n(from + 1, __ATOMIC_RELAXED)};
+
+    memcpy(to, words, sizeof(words));
+}
+
 /* One writer: no need for an atomic addition. */
 static inline void vhost_user_count(_Atomic uint64_t *counter)
 {
@@ -213,11 +231,13 @@ bool vhost_user_element_add(VhostUserQueue *queue, VhostUserRequestElement *elem
                             uint64_t guest_address, uint32_t length, bool writable);
 
 /*
- * Copies an indirect table, once, to queue->table.  false: broken or no memory.  A table that is
+ * Copies an indirect table, once, to queue->table; @length and @flags stand in the descriptor that
+ * refers to it.  false: broken or no memory.  A table that is
  * not in guest memory makes a fault, and *@count is 0.
  */
 bool vhost_user_element_read_table(VhostUserQueue *queue, VhostUserRequestElement *element,
-                                   uint64_t guest_address, uint32_t length, uint32_t *count);
+                                   uint64_t guest_address, uint32_t length, uint16_t flags,
+                                   uint32_t *count);
 
 /* All descriptors are added: sets what the program sees.  false: the id is in flight already. */
 bool vhost_user_element_finish(VhostUserQueue *queue, VhostUserRequestElement *element,

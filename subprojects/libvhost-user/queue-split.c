@@ -196,21 +196,6 @@ static bool anything_available(VhostUserQueue *queue)
     return look(queue, memory_order_seq_cst) > 0;
 }
 
-/* One copy; what the driver writes there later is not seen. */
-static SplitDescriptor copy_descriptor(const VhostUserQueue *queue, uint16_t index)
-{
-    const uint64_t *from =
-        (const uint64_t *)(const void *)(queue->descriptors.host +
-                                         index * (size_t)VHOST_USER_DESCRIPTOR_SIZE);
-    uint64_t address = __atomic_load_n(from, __ATOMIC_RELAXED);
-    uint64_t rest = __atomic_load_n(from + 1, __ATOMIC_RELAXED);
-
-    return (SplitDescriptor){.address = address,
-                             .length = (uint32_t)rest,
-                             .flags = (uint16_t)(rest >> 32),
-                             .next = (uint16_t)(rest >> 48)};
-}
-
 static bool add(VhostUserQueue *queue, VhostUserRequestElement *element,
                 const SplitDescriptor *descriptor)
 {
@@ -226,12 +211,8 @@ static bool read_indirect(VhostUserQueue *queue, VhostUserRequestElement *elemen
     uint32_t count;
     uint16_t index = 0;
 
-    if (indirect->flags & VHOST_USER_DESCRIPTOR_NEXT) {
-        vhost_user_queue_break(queue, "a descriptor has both INDIRECT and NEXT");
-        return false;
-    }
     if (!vhost_user_element_read_table(queue, element, indirect->address, indirect->length,
-                                       &count)) {
+                                       indirect->flags, &count)) {
         return false;
     }
     table = queue->table;
@@ -276,7 +257,7 @@ static bool read_chain(VhostUserQueue *queue, VhostUserRequestElement *element, 
                 i == 0 ? "first" : "next", index, queue->size);
             return false;
         }
-        descriptor = copy_descriptor(queue, index);
+        vhost_user_queue_copy_descriptor(queue, index, &descriptor);
         if (descriptor.flags & VHOST_USER_DESCRIPTOR_INDIRECT) {
             return read_indirect(queue, element, &descriptor);
         }
