@@ -368,14 +368,8 @@ static void parse_options(int argc, char **argv)
          "each 4 KiB of the disk begin with their number: keep that, and check it", NULL},
         G_OPTION_ENTRY_NULL,
     };
-    g_autoptr(GError) error = NULL;
-    GOptionContext *context = g_option_context_new(NULL);
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        vmm_fail("%s", error->message);
-    }
-    g_option_context_free(context);
+    process_parse_options(entries, argc, argv);
     check_options();
 }
 

@@ -182,14 +182,8 @@ static void parse_options(int argc, char **argv)
          "count system calls of a plug with strace; no times then", NULL},
         G_OPTION_ENTRY_NULL,
     };
-    g_autoptr(GError) error = NULL;
-    GOptionContext *context = g_option_context_new(NULL);
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        vmm_fail("%s", error->message);
-    }
-    g_option_context_free(context);
+    process_parse_options(entries, argc, argv);
     wanted.size = wanted.size ? wanted.size : g_strdup("16777216");
     if (wanted.devices < 1 || wanted.devices > 28 || wanted.dimms < 2 * COUNTED) {
         vmm_fail("--devices goes from 1 to 28, --dimms from %d", 2 * COUNTED);

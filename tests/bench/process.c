@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a measurement asks of another process: memory, context switches, system calls. */
+/* What a measurement asks of another process: memory, context switches, system calls; and what it
+ * needs to begin with in its own. */
 #include "process.h"
 
 #include "qtest/process.h"
@@ -106,6 +107,18 @@ guint64 process_system_calls(pid_t pid, void (*work)(gpointer opaque), gpointer 
         vmm_fail("cannot read %s", output);
     }
     return total_of(summary);
+}
+
+void process_parse_options(const GOptionEntry *entries, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    GOptionContext *context = g_option_context_new(NULL);
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        vmm_fail("%s", error->message);
+    }
+    g_option_context_free(context);
 }
 
 void process_raise_descriptors(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a measurement asks of another process: memory, context switches, system calls. */
+/* What a measurement asks of another process: memory, context switches, system calls; and what it
+ * needs to begin with in its own. */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 
@@ -23,6 +24,9 @@ gint64 process_cpu(pid_t pid);
  * time that @work takes meanwhile means nothing.
  */
 guint64 process_system_calls(pid_t pid, void (*work)(gpointer opaque), gpointer opaque);
+
+/* The options of this program; ends it if they make no sense. */
+void process_parse_options(const GOptionEntry *entries, int argc, char **argv);
 
 /* Raises RLIMIT_NOFILE, which children inherit, as far as it goes. */
 void process_raise_descriptors(void);

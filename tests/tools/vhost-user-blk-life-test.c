@@ -200,10 +200,9 @@ static void test_fd_listening(void)
     close(fd);
 }
 
-/* One connection, and when it ends so does the program. */
-static void test_fd_connected(void)
+/* The program at one end of a connection; *@front is the other one. */
+static BlkProgram *start_connected(const Names *names, int *front)
 {
-    g_autoptr(Names) names = names_new();
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
@@ -211,7 +210,18 @@ static void test_fd_connected(void)
     BlkProgram *program =
         blk_program_start(&options, "--blk-file=%s --fd=%d", names->image, pair[1]);
     close(pair[1]);
-    BlkGuest *guest = blk_guest_new(pair[0], NULL);
+    *front = pair[0];
+    return program;
+}
+
+/* One connection, and when it ends so does the program. */
+static void test_fd_connected(void)
+{
+    g_autoptr(Names) names = names_new();
+    int front;
+    BlkProgram *program = start_connected(names, &front);
+
+    BlkGuest *guest = blk_guest_new(front, NULL);
     check_reads(guest, 7);
     blk_guest_leave(guest);
     blk_program_wait_success(program);
@@ -221,18 +231,14 @@ static void test_fd_connected(void)
 static void test_fd_connected_broken(void)
 {
     g_autoptr(Names) names = names_new();
-    int pair[2];
+    int front;
+    BlkProgram *program = start_connected(names, &front);
 
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-    const ChildOptions options = {.inherit = &pair[1], .inherit_count = 1};
-    BlkProgram *program =
-        blk_program_start(&options, "--blk-file=%s --fd=%d", names->image, pair[1]);
-    close(pair[1]);
-    g_assert_cmpint(write(pair[0], "this is not the protocol", 24), ==, 24);
+    g_assert_cmpint(write(front, "this is not the protocol", 24), ==, 24);
     blk_program_expect(program, "error: front end disconnected: ");
     int status = blk_program_wait(program);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    close(pair[0]);
+    close(front);
 }
 
 /* Sockets of other kinds are refused by one line. */
