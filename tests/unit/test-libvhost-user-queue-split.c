@@ -4,58 +4,20 @@
  * in which a driver can break a ring.
  */
 #include <errno.h>
-#include <string.h>
 
-#include "queue-fixture.h"
+#include "queue-cases.h"
 
 #define NEXT 1
 #define WRITE 2
 #define INDIRECT 4
-#define SIZE 8
-#define ALL_FEATURES                                                                               \
-    (VHOST_USER_RING_F_VERSION_1 | VHOST_USER_RING_F_INDIRECT_DESC | VHOST_USER_RING_F_EVENT_IDX)
 
 static const uint32_t sizes[] = {1, 2, 8, 256, 32768};
 
-static void test_model(gconstpointer data)
-{
-    QueueOptions options = {.size = *(const uint32_t *)data, .request_size = 40, .log = true};
-
-    if (options.size == 32768) {
-        options.log = false; /* the comparison of the whole ring takes its time */
-    }
-    queue_model_run_features(VHOST_USER_RING_F_VERSION_1, &options, 1000);
-}
-
-/* Indices run over 65535 soon; the base is the device's only when it starts. */
-static void test_wrap(void)
-{
-    const QueueOptions options = {.size = 256, .base = 65530, .log = true};
-
-    queue_model_run_features(VHOST_USER_RING_F_VERSION_1, &options, 300);
-}
-
 /* --- rings made by hand --- */
 
-typedef struct Descriptor {
-    uint64_t address; /* from the data's start on; in guest memory */
-    uint32_t length;
-    uint16_t flags, next;
-} Descriptor;
-
-typedef struct Case {
-    const char *name;
-    uint64_t without; /* feature that is not negotiated */
-    Descriptor ring[SIZE], table[4];
-    uint16_t heads[2];
-    uint16_t index; /* of the available ring */
-    const char *reason;
-} Case;
-
-#define TABLE_AT 4096u
 #define OUTSIDE (1ull << 40)
 
-static const Case broken_cases[] = {
+static const QueueCase broken_cases[] = {
     {.name = "index-ahead",
      .index = 9,
      .reason = "available index 9 is 9 ahead of 0, more than the ring's size 8"},
@@ -68,121 +30,76 @@ static const Case broken_cases[] = {
      .reason = "first descriptor 8 is not below the ring's size 8"},
     {.name = "next",
      .index = 1,
-     .ring = {{0, 1, NEXT, 65535}},
+     .split = {{0, 1, NEXT, 65535}},
      .reason = "next descriptor 65535 is not below the ring's size 8"},
     {.name = "loop",
      .index = 1,
-     .ring = {{0, 1, NEXT, 1}, {0, 1, NEXT, 0}},
+     .split = {{0, 1, NEXT, 1}, {0, 1, NEXT, 0}},
      .reason = "the chain at descriptor 0 loops"},
     {.name = "loop-to-itself",
      .index = 1,
-     .ring = {{0, 1, NEXT, 0}},
+     .split = {{0, 1, NEXT, 0}},
      .reason = "the chain at descriptor 0 loops"},
     {.name = "order",
      .index = 1,
-     .ring = {{0, 1, NEXT | WRITE, 1}, {0, 1, 0, 0}},
+     .split = {{0, 1, NEXT | WRITE, 1}, {0, 1, 0, 0}},
      .reason = "descriptor 2 of a chain is for the device to read, behind one to write"},
     {.name = "order-behind-fault",
      .index = 1,
-     .ring = {{OUTSIDE, 1, NEXT | WRITE, 1}, {0, 1, 0, 0}},
+     .split = {{OUTSIDE, 1, NEXT | WRITE, 1}, {0, 1, 0, 0}},
      .reason = "descriptor 2 of a chain is for the device to read, behind one to write"},
     {.name = "total",
      .index = 1,
-     .ring = {{OUTSIDE, UINT32_MAX, NEXT, 1}, {0, 2, 0, 0}},
+     .split = {{OUTSIDE, UINT32_MAX, NEXT, 1}, {0, 2, 0, 0}},
      .reason = "a chain has more than 2^32 bytes"},
     {.name = "indirect-not-negotiated",
      .without = VHOST_USER_RING_F_INDIRECT_DESC,
      .index = 1,
-     .ring = {{TABLE_AT, 16, INDIRECT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 16, INDIRECT, 0}},
      .reason = "indirect descriptor, but INDIRECT_DESC is not negotiated"},
     {.name = "indirect-and-next",
      .index = 1,
-     .ring = {{TABLE_AT, 16, INDIRECT | NEXT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 16, INDIRECT | NEXT, 0}},
      .reason = "a descriptor has both INDIRECT and NEXT"},
     {.name = "indirect-empty",
      .index = 1,
-     .ring = {{TABLE_AT, 0, INDIRECT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 0, INDIRECT, 0}},
      .reason = "indirect table of 0 bytes: not a multiple of 16 from 16 to 16384"},
     {.name = "indirect-length",
      .index = 1,
-     .ring = {{TABLE_AT, 40, INDIRECT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 40, INDIRECT, 0}},
      .reason = "indirect table of 40 bytes: not a multiple of 16 from 16 to 16384"},
     {.name = "indirect-long",
      .index = 1,
-     .ring = {{TABLE_AT, 16400, INDIRECT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 16400, INDIRECT, 0}},
      .reason = "indirect table of 16400 bytes: not a multiple of 16 from 16 to 16384"},
     {.name = "indirect-in-indirect",
      .index = 1,
-     .ring = {{TABLE_AT, 16, INDIRECT, 0}},
-     .table = {{0, 16, INDIRECT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 16, INDIRECT, 0}},
+     .split_table = {{0, 16, INDIRECT, 0}},
      .reason = "an indirect table has an indirect descriptor"},
     {.name = "indirect-next",
      .index = 1,
-     .ring = {{TABLE_AT, 32, INDIRECT, 0}},
-     .table = {{0, 1, NEXT, 2}},
+     .split = {{QUEUE_CASE_TABLE, 32, INDIRECT, 0}},
+     .split_table = {{0, 1, NEXT, 2}},
      .reason = "next descriptor 2 of an indirect table is not below 2"},
     {.name = "indirect-loop",
      .index = 1,
-     .ring = {{TABLE_AT, 32, INDIRECT, 0}},
-     .table = {{0, 1, NEXT, 1}, {0, 1, NEXT, 0}},
+     .split = {{QUEUE_CASE_TABLE, 32, INDIRECT, 0}},
+     .split_table = {{0, 1, NEXT, 1}, {0, 1, NEXT, 0}},
      .reason = "the chain of an indirect table loops"},
     {.name = "indirect-order",
      .index = 1,
-     .ring = {{0, 1, WRITE | NEXT, 1}, {TABLE_AT, 16, INDIRECT, 0}},
-     .table = {{0, 1, 0, 0}},
+     .split = {{0, 1, WRITE | NEXT, 1}, {QUEUE_CASE_TABLE, 16, INDIRECT, 0}},
+     .split_table = {{0, 1, 0, 0}},
      .reason = "descriptor 2 of a chain is for the device to read, behind one to write"},
 };
-
-/* What the driver's memory holds; little-endian like the ring. */
-typedef struct Wire {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags, next;
-} Wire;
-
-static void poke(const QueueFixture *fixture, uint64_t table, const Descriptor *descriptors,
-                 unsigned count)
-{
-    Wire *to = queue_fixture_host(fixture, table, count * sizeof(Wire));
-
-    for (unsigned i = 0; i < count; i++) {
-        to[i] = (Wire){fixture->data + descriptors[i].address, descriptors[i].length,
-                       descriptors[i].flags, descriptors[i].next};
-    }
-}
-
-static uint16_t *driver_area(const QueueFixture *fixture)
-{
-    return queue_fixture_host(fixture, fixture->parameters.available, 4 + 2 * SIZE);
-}
-
-static QueueFixture *hand_made(const Case *made)
-{
-    const QueueOptions options = {.size = SIZE, .features = ALL_FEATURES & ~made->without};
-    QueueFixture *fixture = queue_fixture_new(&options);
-
-    queue_fixture_add_other(fixture);
-    poke(fixture, fixture->parameters.descriptor, made->ring, SIZE);
-    poke(fixture, fixture->data + TABLE_AT, made->table, G_N_ELEMENTS(made->table));
-    memcpy(driver_area(fixture) + 2, made->heads, sizeof(made->heads));
-    driver_area(fixture)[1] = made->index;
-    return fixture;
-}
-
-static void test_broken(gconstpointer data)
-{
-    const Case *made = data;
-    QueueFixture *fixture = hand_made(made);
-
-    queue_fixture_expect_broken(fixture, made->reason);
-    queue_fixture_free(fixture);
-}
 
 /* The one that is in flight is pushed as usual. */
 static void test_twice(void)
 {
-    const Case made = {.index = 2, .ring = {{0, 1, WRITE, 0}}};
-    QueueFixture *fixture = hand_made(&made);
+    const QueueCase made = {.index = 2, .split = {{0, 1, WRITE, 0}}};
+    QueueFixture *fixture = queue_case_fixture(&made);
     VhostUserElement *element = queue_fixture_pop(fixture);
     const uint16_t *used;
 
@@ -196,36 +113,20 @@ static void test_twice(void)
     queue_fixture_free(fixture);
 }
 
-static const Case fault_cases[] = {
-    {.name = "buffer", .index = 1, .ring = {{OUTSIDE, 16, 0, 0}}},
-    {.name = "wraps", .index = 1, .ring = {{UINT64_MAX - 0x200000, UINT32_MAX, 0, 0}}},
-    {.name = "table", .index = 1, .ring = {{OUTSIDE, 32, INDIRECT, 0}}},
-    {.name = "no-pieces-behind", .index = 1, .ring = {{OUTSIDE, 16, NEXT, 1}, {0, 8, WRITE, 0}}},
+static const QueueCase fault_cases[] = {
+    {.name = "buffer", .index = 1, .split = {{OUTSIDE, 16, 0, 0}}},
+    {.name = "wraps", .index = 1, .split = {{UINT64_MAX - 0x200000, UINT32_MAX, 0, 0}}},
+    {.name = "table", .index = 1, .split = {{OUTSIDE, 32, INDIRECT, 0}}},
+    {.name = "no-pieces-behind", .index = 1, .split = {{OUTSIDE, 16, NEXT, 1}, {0, 8, WRITE, 0}}},
 };
-
-static void test_fault(gconstpointer data)
-{
-    QueueFixture *fixture = hand_made(data);
-    VhostUserElement *element = queue_fixture_pop(fixture);
-    VhostUserQueueStatistics statistics;
-
-    g_assert_nonnull(element);
-    g_assert_true(element->fault);
-    g_assert_cmpuint(element->readable_count + element->writable_count, ==, 0);
-    g_assert_cmpuint(element->readable_size + element->writable_size, ==, 0);
-    queue_fixture_push(fixture, element, 0);
-    vhost_user_queue_statistics(fixture->queue, &statistics);
-    g_assert_cmpuint(statistics.faults, ==, 1);
-    g_assert_cmpuint(fixture->broken, ==, 0);
-    queue_fixture_free(fixture);
-}
 
 /* A buffer that leaves memory: the pieces go up to there. */
 static void test_partial_fault(void)
 {
-    const Case made = {.index = 1, .ring = {{0, 100, NEXT, 1}, {0, 64, WRITE, 0}}};
-    QueueFixture *fixture = hand_made(&made);
-    Wire *ring = queue_fixture_host(fixture, fixture->parameters.descriptor, 2 * sizeof(Wire));
+    const QueueCase made = {.index = 1, .split = {{0, 100, NEXT, 1}, {0, 64, WRITE, 0}}};
+    QueueFixture *fixture = queue_case_fixture(&made);
+    QueueSplitDescriptor *ring = queue_fixture_host(fixture, fixture->parameters.descriptor,
+                                                    2 * sizeof(QueueSplitDescriptor));
     VhostUserElement *element;
 
     ring[1].address = fixture->end - 10;
@@ -242,22 +143,30 @@ static void test_partial_fault(void)
 /* A table of 1024 descriptors, for which a short ring has no room but in a table. */
 static VhostUserElement *pop_long_table(QueueFixture *fixture, uint64_t address, uint32_t length)
 {
-    Wire *ring = queue_fixture_host(fixture, fixture->parameters.descriptor, sizeof(Wire));
+    QueueSplitDescriptor *ring =
+        queue_fixture_host(fixture, fixture->parameters.descriptor, sizeof(QueueSplitDescriptor));
 
-    ring[0] = (Wire){fixture->data, 1024 * sizeof(Wire), INDIRECT, 0};
+    ring[0] =
+        (QueueSplitDescriptor){fixture->data, 1024 * sizeof(QueueSplitDescriptor), INDIRECT, 0};
     for (unsigned i = 0; i < 1024; i++) {
-        Wire *wire = queue_fixture_host(fixture, fixture->data + i * sizeof(Wire), sizeof(Wire));
+        QueueSplitDescriptor *wire =
+            queue_fixture_host(fixture, fixture->data + i * sizeof(QueueSplitDescriptor),
+                               sizeof(QueueSplitDescriptor));
 
-        *wire = (Wire){address, length, i == 1023 ? WRITE : NEXT, (uint16_t)(i + 1)};
+        *wire =
+            (QueueSplitDescriptor){address, length, i == 1023 ? WRITE : NEXT, (uint16_t)(i + 1)};
     }
-    driver_area(fixture)[1]++;
+    queue_case_available(fixture)[1]++;
     return queue_fixture_pop(fixture);
 }
 
 /* More pieces than an element has room for at first; and more than it may ever have. */
 static void test_long_table(void)
 {
-    const QueueOptions options = {.size = 2, .features = ALL_FEATURES};
+    const QueueOptions options = {.size = 2,
+                                  .features = VHOST_USER_RING_F_VERSION_1 |
+                                              VHOST_USER_RING_F_INDIRECT_DESC |
+                                              VHOST_USER_RING_F_EVENT_IDX};
     QueueFixture *fixture = queue_fixture_new(&options);
     uint64_t area_size = fixture->memory->areas[1].size;
     VhostUserElement *element = pop_long_table(fixture, fixture->data, 1);
@@ -283,15 +192,7 @@ static void test_long_table(void)
 
 /* --- starting --- */
 
-typedef struct StartCase {
-    const char *name;
-    uint32_t size;
-    int64_t descriptor, available, used; /* moved by so much */
-    uint32_t base;
-    const char *reason;
-} StartCase;
-
-static const StartCase start_cases[] = {
+static const QueueStartCase start_cases[] = {
     {.name = "size", .size = 6, .reason = "the size of a split ring is not a power of 2"},
     {.name = "base", .base = 65536, .reason = "the base is not below 65536"},
     {.name = "descriptor-alignment",
@@ -308,35 +209,9 @@ static const StartCase start_cases[] = {
      .reason = "used ring (device area) is not in one region of memory, or not aligned"},
 };
 
-static void test_start(gconstpointer data)
-{
-    const StartCase *wrong = data;
-    const QueueOptions options = {.size = SIZE, .features = ALL_FEATURES};
-    QueueFixture *fixture = queue_fixture_new(&options);
-    VhostUserVringAddr right = queue_fixture_addresses(fixture), addresses = right;
-    const char *reason = NULL;
-
-    vhost_user_queue_stop(fixture->queue);
-    addresses.descriptor += (uint64_t)wrong->descriptor;
-    addresses.available += (uint64_t)wrong->available;
-    addresses.used += (uint64_t)wrong->used;
-    g_assert_cmpint(vhost_user_queue_set_size(fixture->queue, wrong->size ? wrong->size : SIZE), ==,
-                    0);
-    vhost_user_queue_set_addresses(fixture->queue, &addresses);
-    vhost_user_queue_set_base(fixture->queue, wrong->base);
-    g_assert_cmpint(vhost_user_queue_start(fixture->queue, &reason), <, 0);
-    g_assert_cmpstr(reason, ==, wrong->reason);
-    g_assert_false(vhost_user_queue_started(fixture->queue));
-    vhost_user_queue_set_size(fixture->queue, SIZE);
-    vhost_user_queue_set_addresses(fixture->queue, &right);
-    vhost_user_queue_set_base(fixture->queue, 0);
-    g_assert_cmpint(vhost_user_queue_start(fixture->queue, &reason), ==, 0);
-    queue_fixture_free(fixture);
-}
-
 static void test_never_set(void)
 {
-    const QueueOptions options = {.size = SIZE};
+    const QueueOptions options = {.size = QUEUE_CASE_SIZE};
     QueueFixture *fixture = queue_fixture_new(&options);
     VhostUserQueue *queue = vhost_user_queue_new(&fixture->environment, 0);
     const char *reason = NULL;
@@ -345,7 +220,7 @@ static void test_never_set(void)
     g_assert_cmpstr(reason, ==, "its size was never set");
     g_assert_cmpint(vhost_user_queue_set_size(queue, 0), ==, -EINVAL);
     g_assert_cmpint(vhost_user_queue_set_size(queue, 32769), ==, -EINVAL);
-    g_assert_cmpint(vhost_user_queue_set_size(queue, SIZE), ==, 0);
+    g_assert_cmpint(vhost_user_queue_set_size(queue, QUEUE_CASE_SIZE), ==, 0);
     g_assert_cmpint(vhost_user_queue_start(queue, &reason), ==, -EINVAL);
     g_assert_cmpstr(reason, ==, "its addresses were never set");
     g_assert_false(vhost_user_queue_begin(queue));
@@ -353,35 +228,24 @@ static void test_never_set(void)
     queue_fixture_free(fixture);
 }
 
-static void add_cases(void)
-{
-    for (unsigned i = 0; i < G_N_ELEMENTS(broken_cases); i++) {
-        g_autofree char *path = g_strdup_printf("/queue/split/broken/%s", broken_cases[i].name);
-
-        g_test_add_data_func(path, &broken_cases[i], test_broken);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(fault_cases); i++) {
-        g_autofree char *path = g_strdup_printf("/queue/split/fault/%s", fault_cases[i].name);
-
-        g_test_add_data_func(path, &fault_cases[i], test_fault);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(start_cases); i++) {
-        g_autofree char *path = g_strdup_printf("/queue/split/start/%s", start_cases[i].name);
-
-        g_test_add_data_func(path, &start_cases[i], test_start);
-    }
-}
+static const QueueFormat format = {
+    .name = "split",
+    .features = VHOST_USER_RING_F_VERSION_1,
+    .wrap_base = 65530, /* indices run over 65535 soon */
+    .sizes = sizes,
+    .size_count = G_N_ELEMENTS(sizes),
+    .broken = broken_cases,
+    .broken_count = G_N_ELEMENTS(broken_cases),
+    .faults = fault_cases,
+    .fault_count = G_N_ELEMENTS(fault_cases),
+    .starts = start_cases,
+    .start_count = G_N_ELEMENTS(start_cases),
+};
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        g_autofree char *path = g_strdup_printf("/queue/split/model/%u", sizes[i]);
-
-        g_test_add_data_func(path, &sizes[i], test_model);
-    }
-    g_test_add_func("/queue/split/wrap", test_wrap);
-    add_cases();
+    queue_cases_add(&format);
     g_test_add_func("/queue/split/broken/twice", test_twice);
     g_test_add_func("/queue/split/fault/partial", test_partial_fault);
     g_test_add_func("/queue/split/long-table", test_long_table);
