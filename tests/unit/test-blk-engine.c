@@ -195,6 +195,29 @@ static void test_errors(gconstpointer kind)
     end(&fixture);
 }
 
+/* What the page cache has lost is not stable because a later flush finds nothing to write. */
+static void test_failed_flush(gconstpointer kind)
+{
+    for (int direct = 0; direct < 2; direct++) {
+        Fixture fixture;
+
+        if (begin(&fixture, kind, (BlkDiskOptions){.direct = direct, .block_size = 4096})) {
+            static const int errors[] = {0, -ENOSPC, -EIO};
+
+            for (unsigned i = 0; i < G_N_ELEMENTS(errors); i++) {
+                Work flush = {.io.operation = BLK_OPERATION_FLUSH};
+
+                g_assert_cmpint(blk_disk_flush_result(fixture.disk, errors[i]), ==, errors[i]);
+                fixture.outstanding++;
+                fixture.engine->class->submit(fixture.engine, &flush.io);
+                wait_for_all(&fixture);
+                g_assert_cmpint(flush.io.result, ==, i == 0 || direct ? 0 : -ENOSPC);
+            }
+        }
+        end(&fixture);
+    }
+}
+
 /* --- waiting --- */
 
 typedef struct TestWatch {
@@ -373,6 +396,7 @@ int main(int argc, char **argv)
     add("work", test_work);
     add("direct", test_direct);
     add("errors", test_errors);
+    add("failed-flush", test_failed_flush);
     add("watch", test_watch);
     add("unwatch", test_unwatch);
     g_test_add_func("/blk-engine/forbidden", test_forbidden);

@@ -27,6 +27,7 @@ struct BlkDisk {
 
     _Atomic uint64_t size;
     atomic_bool write_through;
+    atomic_int flush_error; /* of the first flush that failed, negative; 0 without */
     /* What the host turned out not to know, so that it isn't asked each time. */
     atomic_bool no_punch_hole, no_zero_range;
 };

@@ -57,12 +57,22 @@ int blk_disk_write(BlkDisk *disk, uint64_t offset, struct iovec *pieces, unsigne
     return transfer(disk, TRUE, offset, pieces, count);
 }
 
+int blk_disk_flush_result(BlkDisk *disk, int result)
+{
+    int none = 0;
+
+    if (result < 0 && !disk->direct) {
+        atomic_compare_exchange_strong(&disk->flush_error, &none, result);
+    }
+    return result < 0 ? result : atomic_load(&disk->flush_error);
+}
+
 int blk_disk_flush(BlkDisk *disk)
 {
     if (disk->cache == BLK_CACHE_UNSAFE || disk->read_only) {
         return 0;
     }
-    return fdatasync(disk->fd) == 0 ? 0 : -errno;
+    return blk_disk_flush_result(disk, fdatasync(disk->fd) == 0 ? 0 : -errno);
 }
 
 /* One fallocate() of the whole range. @unknown remembers that the host cannot do @mode. */

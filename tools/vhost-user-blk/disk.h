@@ -88,6 +88,13 @@ int blk_disk_write_flags(const BlkDisk *disk);
 int blk_disk_read(BlkDisk *disk, uint64_t offset, struct iovec *pieces, unsigned count);
 int blk_disk_write(BlkDisk *disk, uint64_t offset, struct iovec *pieces, unsigned count);
 int blk_disk_flush(BlkDisk *disk);
+
+/*
+ * What a flush is to answer that was done elsewhere and ended with @result, 0 or a negative errno
+ * value. Where the page cache lies between, one that failed makes all later ones fail: the kernel
+ * tells of pages that it could not write once, and forgets what was in them, fsync(2).
+ */
+int blk_disk_flush_result(BlkDisk *disk, int result);
 /* Gives the range back where the host can; its contents are undefined after that. */
 int blk_disk_discard(BlkDisk *disk, uint64_t offset, uint64_t length);
 /* Reads as zeroes after that; @unmap: may give the range back. Writes zeroes if all else fails. */

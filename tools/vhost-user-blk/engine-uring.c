@@ -145,6 +145,9 @@ static void finish(UringEngine *engine, BlkIo *io, int result)
     if (is_transfer(io)) {
         blk_transfer_end(&io->transfer);
     }
+    if (io->operation == BLK_OPERATION_FLUSH) {
+        result = blk_disk_flush_result(engine->base.disk, result);
+    }
     io->result = result;
     engine->base.done(engine->base.opaque, io);
 }
