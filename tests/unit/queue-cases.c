@@ -135,19 +135,19 @@ void queue_cases_add(const QueueFormat *tested)
     g_autofree char *wrap = g_strdup_printf("/queue/%s/wrap", tested->name);
 
     format = tested;
-    for (unsigned i = 0; i < format->size_count; i++) {
-        g_autofree char *size = g_strdup_printf("%u", format->sizes[i]);
+    for (const uint32_t *size = format->sizes; *size; size++) {
+        g_autofree char *name = g_strdup_printf("%u", *size);
 
-        add("model", size, &format->sizes[i], test_model);
+        add("model", name, size, test_model);
     }
     g_test_add_func(wrap, test_wrap);
-    for (unsigned i = 0; i < format->broken_count; i++) {
-        add("broken", format->broken[i].name, &format->broken[i], test_broken);
+    for (const QueueCase *made = format->broken; made->name; made++) {
+        add("broken", made->name, made, test_broken);
     }
-    for (unsigned i = 0; i < format->fault_count; i++) {
-        add("fault", format->faults[i].name, &format->faults[i], test_fault);
+    for (const QueueCase *made = format->faults; made->name; made++) {
+        add("fault", made->name, made, test_fault);
     }
-    for (unsigned i = 0; i < format->start_count; i++) {
-        add("start", format->starts[i].name, &format->starts[i], test_start);
+    for (const QueueStartCase *wrong = format->starts; wrong->name; wrong++) {
+        add("start", wrong->name, wrong, test_start);
     }
 }

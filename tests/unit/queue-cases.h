@@ -46,19 +46,16 @@ typedef struct QueueStartCase {
     const char *reason;
 } QueueStartCase;
 
+/* The tables end with a case without a name. */
 typedef struct QueueFormat {
     const char *name;      /* in the tests' paths */
     uint64_t features;     /* VHOST_USER_RING_F_..., always */
     uint32_t base;         /* of a new ring */
     uint32_t wrap_base;    /* of a ring of 256 in which indices soon wrap */
-    const uint32_t *sizes; /* of rings for the model */
-    unsigned size_count;
+    const uint32_t *sizes; /* of rings for the model; the last is 0 */
     const QueueCase *broken;
-    unsigned broken_count;
     const QueueCase *faults;
-    unsigned fault_count;
     const QueueStartCase *starts;
-    unsigned start_count;
 } QueueFormat;
 
 /* Adds the tests of the one format that this program tests, under /queue/NAME/. */

@@ -12,7 +12,7 @@
 #define USED 0x8000
 
 /* Not only powers of 2. */
-static const uint32_t sizes[] = {1, 2, 3, 8, 100, 256, 32768};
+static const uint32_t sizes[] = {1, 2, 3, 8, 100, 256, 32768, 0};
 
 /* --- rings made by hand --- */
 
@@ -52,6 +52,7 @@ static const QueueCase broken_cases[] = {
      .packed = {{QUEUE_CASE_TABLE, 32, 0, INDIRECT | AVAILABLE}},
      .packed_table = {{0, 1, 0, WRITE}, {0, 1, 0, 0}},
      .reason = "descriptor 2 of a chain is for the device to read, behind one to write"},
+    {.name = NULL},
 };
 
 /* Ids may be any 16 bits, but not twice at the same time. What is in flight is pushed as usual. */
@@ -120,6 +121,7 @@ static const QueueCase fault_cases[] = {
     {.name = "table", .packed = {{OUTSIDE, 32, 0, INDIRECT | AVAILABLE}}},
     {.name = "no-pieces-behind",
      .packed = {{OUTSIDE, 16, 0, NEXT | AVAILABLE}, {0, 8, 0, WRITE | AVAILABLE}}},
+    {.name = NULL},
 };
 
 /* 2.8.7: in a table only WRITE counts, and the descriptors follow each other. */
@@ -169,6 +171,7 @@ static const QueueStartCase start_cases[] = {
      .base = 0x80008000,
      .used = 2,
      .reason = "used ring (device area) is not in one region of memory, or not aligned"},
+    {.name = NULL},
 };
 
 static const QueueFormat format = {
@@ -177,13 +180,9 @@ static const QueueFormat format = {
     .base = VHOST_USER_DRIVER_PACKED_BASE,
     .wrap_base = 0x00fa00fa, /* near the end of the second round: wrap counters 0, soon 1 again */
     .sizes = sizes,
-    .size_count = G_N_ELEMENTS(sizes),
     .broken = broken_cases,
-    .broken_count = G_N_ELEMENTS(broken_cases),
     .faults = fault_cases,
-    .fault_count = G_N_ELEMENTS(fault_cases),
     .starts = start_cases,
-    .start_count = G_N_ELEMENTS(start_cases),
 };
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@
 #define WRITE 2
 #define INDIRECT 4
 
-static const uint32_t sizes[] = {1, 2, 8, 256, 32768};
+static const uint32_t sizes[] = {1, 2, 8, 256, 32768, 0};
 
 /* --- rings made by hand --- */
 
@@ -93,6 +93,7 @@ static const QueueCase broken_cases[] = {
      .split = {{0, 1, WRITE | NEXT, 1}, {QUEUE_CASE_TABLE, 16, INDIRECT, 0}},
      .split_table = {{0, 1, 0, 0}},
      .reason = "descriptor 2 of a chain is for the device to read, behind one to write"},
+    {.name = NULL},
 };
 
 /* The one that is in flight is pushed as usual. */
@@ -118,6 +119,7 @@ static const QueueCase fault_cases[] = {
     {.name = "wraps", .index = 1, .split = {{UINT64_MAX - 0x200000, UINT32_MAX, 0, 0}}},
     {.name = "table", .index = 1, .split = {{OUTSIDE, 32, INDIRECT, 0}}},
     {.name = "no-pieces-behind", .index = 1, .split = {{OUTSIDE, 16, NEXT, 1}, {0, 8, WRITE, 0}}},
+    {.name = NULL},
 };
 
 /* A buffer that leaves memory: the pieces go up to there. */
@@ -207,6 +209,7 @@ static const QueueStartCase start_cases[] = {
     {.name = "outside",
      .used = 1ll << 40,
      .reason = "used ring (device area) is not in one region of memory, or not aligned"},
+    {.name = NULL},
 };
 
 static void test_never_set(void)
@@ -233,13 +236,9 @@ static const QueueFormat format = {
     .features = VHOST_USER_RING_F_VERSION_1,
     .wrap_base = 65530, /* indices run over 65535 soon */
     .sizes = sizes,
-    .size_count = G_N_ELEMENTS(sizes),
     .broken = broken_cases,
-    .broken_count = G_N_ELEMENTS(broken_cases),
     .faults = fault_cases,
-    .fault_count = G_N_ELEMENTS(fault_cases),
     .starts = start_cases,
-    .start_count = G_N_ELEMENTS(start_cases),
 };
 
 int main(int argc, char **argv)
