@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONTROL_SIZE CMSG_SPACE(sizeof(int) * VHOST_USER_MAX_REGIONS_IN_MESSAGE)
+#include "descriptors.h"
 
 void vhost_user_device_stream_init(VhostUserDeviceStream *stream, int socket)
 {
@@ -69,50 +69,16 @@ int vhost_user_device_message_take_fd(VhostUserDeviceMessage *message, unsigned 
     return fd;
 }
 
-/* The message owns what fits; the rest is closed and makes the message malformed.  What the kernel
- * could not give us (MSG_CTRUNC) never became ours. */
-static bool take_descriptors(VhostUserDeviceMessage *message, struct msghdr *header,
-                             const char **reason)
-{
-    bool all = !(header->msg_flags & MSG_CTRUNC);
-
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-            if (message->fd_count < VHOST_USER_MAX_REGIONS_IN_MESSAGE) {
-                message->fds[message->fd_count++] = fd;
-            } else {
-                close(fd);
-                all = false;
-            }
-        }
-    }
-    if (!all) {
-        *reason = "more than 8 descriptors came with it, or more than we may have open";
-    }
-    return all;
-}
-
 /* One read into @size bytes. > 0: bytes; 0: the front-end hung up; or a negative errno. */
 static ssize_t receive(VhostUserDeviceStream *stream, VhostUserDeviceMessage *message, void *bytes,
                        size_t size, const char **reason)
 {
-    union {
-        char bytes[CONTROL_SIZE];
-        struct cmsghdr aligned;
-    } control;
+    VhostUserDescriptorControl control;
     struct iovec part = {bytes, size};
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
-                            .msg_control = control.bytes,
-                            .msg_controllen = sizeof(control.bytes)};
+                            .msg_control = &control,
+                            .msg_controllen = sizeof(control)};
     ssize_t length;
 
     do {
@@ -121,7 +87,12 @@ static ssize_t receive(VhostUserDeviceStream *stream, VhostUserDeviceMessage *me
     if (length < 0) {
         return -errno;
     }
-    return take_descriptors(message, &header, reason) ? length : -EPROTO;
+    if (!vhost_user_descriptors_take(&header, message->fds, VHOST_USER_MAX_REGIONS_IN_MESSAGE,
+                                     &message->fd_count)) {
+        *reason = "more than 8 descriptors came with it, or more than we may have open";
+        return -EPROTO;
+    }
+    return length;
 }
 
 VhostUserDeviceReceived vhost_user_device_stream_receive(VhostUserDeviceStream *stream,
@@ -165,23 +136,15 @@ VhostUserDeviceReceived vhost_user_device_stream_receive(VhostUserDeviceStream *
 int vhost_user_device_stream_flush(VhostUserDeviceStream *stream)
 {
     while (stream->answer_sent < stream->answer_size) {
-        union {
-            char bytes[CMSG_SPACE(sizeof(int))];
-            struct cmsghdr aligned;
-        } control = {{0}};
+        VhostUserDescriptorControl control;
         struct iovec part = {stream->answer + stream->answer_sent,
                              stream->answer_size - stream->answer_sent};
         struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
         ssize_t length;
 
-        if (stream->answer_fd != -1) { /* goes with the first byte */
-            header.msg_control = control.bytes;
-            header.msg_controllen = sizeof(control.bytes);
-            control.aligned.cmsg_level = SOL_SOCKET;
-            control.aligned.cmsg_type = SCM_RIGHTS;
-            control.aligned.cmsg_len = CMSG_LEN(sizeof(int));
-            memcpy(CMSG_DATA(&control.aligned), &stream->answer_fd, sizeof(int));
-        }
+        /* goes with the first byte */
+        vhost_user_descriptors_put(&header, &control, &stream->answer_fd,
+                                   stream->answer_fd != -1 ? 1 : 0);
         length = sendmsg(stream->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (length < 0) {
             if (errno == EINTR) {

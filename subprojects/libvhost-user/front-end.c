@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptors.h"
+
 #define RETRY 10 /* milliseconds between two attempts to connect */
 
 int vhost_user_front_end_fail(VhostUserFrontEnd *front, int result, const char *request,
@@ -160,30 +162,6 @@ void vhost_user_front_end_message_clear(VhostUserFrontEndMessage *message)
 
 /* --- sending --- */
 
-typedef union Control {
-    struct cmsghdr head;
-    char bytes[CMSG_SPACE(VHOST_USER_FRONT_END_FDS * sizeof(int))];
-} Control;
-
-static void put_descriptors(struct msghdr *message, Control *control, const int *fds,
-                            unsigned fd_count)
-{
-    if (fd_count == 0) {
-        message->msg_control = NULL;
-        message->msg_controllen = 0;
-        return;
-    }
-    memset(control, 0, sizeof(*control));
-    message->msg_control = control;
-    message->msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-    struct cmsghdr *head = CMSG_FIRSTHDR(message);
-
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-    memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
-}
-
 static int send_failure(VhostUserFrontEnd *front, const char *request, int error)
 {
     if (error == EPIPE || error == ECONNRESET) {
@@ -198,7 +176,7 @@ int vhost_user_front_end_send_through(VhostUserFrontEnd *front, int socket, cons
 {
     int64_t end = end_of_wait(front);
     size_t sent = 0;
-    Control control;
+    VhostUserDescriptorControl control;
 
     if (fd_count > VHOST_USER_FRONT_END_FDS) {
         return vhost_user_front_end_fail(front, -EINVAL, request,
@@ -209,7 +187,7 @@ int vhost_user_front_end_send_through(VhostUserFrontEnd *front, int socket, cons
         struct iovec rest = {(uint8_t *)bytes + sent, size - sent};
         struct msghdr message = {.msg_iov = &rest, .msg_iovlen = 1};
 
-        put_descriptors(&message, &control, fds, sent ? 0 : fd_count);
+        vhost_user_descriptors_put(&message, &control, fds, sent ? 0 : fd_count);
         ssize_t count = sendmsg(socket, &message, MSG_NOSIGNAL);
 
         if (count >= 0) {
@@ -264,32 +242,6 @@ int vhost_user_front_end_send(VhostUserFrontEnd *front, uint32_t request, uint32
 
 /* --- receiving --- */
 
-/* Takes the descriptors of @control; more than fit a message are closed and -EPROTO. */
-static int take_descriptors(struct msghdr *control, VhostUserFrontEndMessage *message)
-{
-    int result = control->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
-
-    for (struct cmsghdr *head = CMSG_FIRSTHDR(control); head; head = CMSG_NXTHDR(control, head)) {
-        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(head) + i * sizeof(fd), sizeof(fd));
-            if (message->fd_count < VHOST_USER_FRONT_END_FDS) {
-                message->fds[message->fd_count++] = fd;
-            } else {
-                close(fd);
-                result = -EPROTO;
-            }
-        }
-    }
-    return result;
-}
-
 /* Reads exactly @size bytes before @end. */
 static int receive_bytes(VhostUserFrontEnd *front, int socket, const char *request, int64_t end,
                          void *bytes, size_t size, VhostUserFrontEndMessage *message)
@@ -297,7 +249,7 @@ static int receive_bytes(VhostUserFrontEnd *front, int socket, const char *reque
     size_t received = 0;
 
     while (received < size) {
-        Control control;
+        VhostUserDescriptorControl control;
         struct iovec rest = {(uint8_t *)bytes + received, size - received};
         struct msghdr part = {.msg_iov = &rest,
                               .msg_iovlen = 1,
@@ -310,7 +262,8 @@ static int receive_bytes(VhostUserFrontEnd *front, int socket, const char *reque
         }
         if (count > 0) {
             received += (size_t)count;
-            if (take_descriptors(&part, message) < 0) {
+            if (!vhost_user_descriptors_take(&part, message->fds, VHOST_USER_FRONT_END_FDS,
+                                             &message->fd_count)) {
                 return vhost_user_front_end_fail(front, -EPROTO, request,
                                                  "more than %u descriptors came with the answer",
                                                  VHOST_USER_FRONT_END_FDS);

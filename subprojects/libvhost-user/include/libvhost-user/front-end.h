@@ -60,7 +60,7 @@ const char *vhost_user_front_end_error(const VhostUserFrontEnd *front);
 
 /* --- messages --- */
 
-#define VHOST_USER_FRONT_END_FDS 8u /* descriptors with one message, at most */
+#define VHOST_USER_FRONT_END_FDS VHOST_USER_MAX_REGIONS_IN_MESSAGE /* with one message, at most */
 
 /* A message that came. Its descriptors belong to whoever received it. */
 typedef struct VhostUserFrontEndMessage {
