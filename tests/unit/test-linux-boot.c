@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Kernels: what of them is put where in guest RAM, and each reason to refuse one. */
+#include "../qtest/linux-images.h"
 #include "accel/vcpu.h"
 #include "hw/i386/linux-boot.h"
-#include "linux-images.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 

@@ -3,8 +3,8 @@
  * Kernel images made by hand: a bzImage of boot protocol 2.12 (Linux,
  * Documentation/arch/x86/boot.rst) and an ELF image with a PVH note.
  */
-#ifndef TESTS_UNIT_LINUX_IMAGES_H
-#define TESTS_UNIT_LINUX_IMAGES_H
+#ifndef QTEST_LINUX_IMAGES_H
+#define QTEST_LINUX_IMAGES_H
 
 #include <asm/bootparam.h>
 #include <elf.h>
