@@ -6,6 +6,7 @@
  */
 #include "blk-guest.h"
 #include "process.h"
+#include "times.h"
 
 #include "qtest/vmm.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define WARM_UP 0.3  /* seconds before anything counts */
 #define ANSWER 20000 /* ms that a request may take */
@@ -46,14 +46,6 @@ typedef struct Worker {
 static BlkGuest guest;
 static gint phase; /* of Phase, atomic */
 static gboolean writes, sequential;
-
-static gint64 nanoseconds(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 static guint64 next_random(Worker *worker)
 {

@@ -5,6 +5,7 @@
  * the same backend in another thread.
  */
 #include "process.h"
+#include "times.h"
 
 #include "qtest/backend.h"
 #include "qtest/vmm.h"
@@ -15,19 +16,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 1024
 #define SIZE (16 << 20)
-
-static gint64 nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 static void send_message(int socket, uint32_t request, const void *payload, uint32_t size, int fd)
 {
@@ -104,9 +96,9 @@ int main(void)
     backend_take_socket(backend, pair[1]);
     send_message(pair[0], VHOST_USER_SET_PROTOCOL_FEATURES, &protocol, sizeof(protocol), -1);
     for (guint i = 0; i < ROUNDS; i++) {
-        gint64 begin = nanoseconds();
+        gint64 begin = nanoseconds(CLOCK_MONOTONIC);
         one_round(pair[0], 0x100000000 + (uint64_t)i * SIZE);
-        times[i] = nanoseconds() - begin;
+        times[i] = nanoseconds(CLOCK_MONOTONIC) - begin;
     }
     printf("{\"floor_us\":%.1f,\"rounds\":%d}\n", median(times, ROUNDS) / 1000.0, ROUNDS);
     backend_free(backend);

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "times.h"
 
 #define PAGE 4096ull
 #define REGION_SIZE (2 * PAGE)
@@ -22,28 +23,6 @@
 static VhostUserMap *map;
 static int file;
 static uint64_t sink; /* of what was found, so that nothing is optimised away */
-
-static int64_t nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof(*values), compare);
-    return values[count / 2];
-}
 
 static void fail(const char *what)
 {
@@ -108,7 +87,7 @@ typedef struct Lookup {
 static Lookup measure_lookups(uint32_t regions, Pattern pattern)
 {
     static uint64_t addresses[BATCH];
-    static double times[ROUNDS];
+    static int64_t times[ROUNDS];
     VhostUserReader *reader = vhost_user_reader_new(map, 1);
     Lookup result;
 
@@ -119,7 +98,7 @@ static Lookup measure_lookups(uint32_t regions, Pattern pattern)
         int64_t begin;
 
         make_addresses(addresses, regions, pattern, round);
-        begin = nanoseconds();
+        begin = nanoseconds(CLOCK_MONOTONIC);
         vhost_user_reader_enter(reader);
         for (unsigned i = 0; i < BATCH; i++) {
             uint64_t contiguous;
@@ -131,9 +110,9 @@ static Lookup measure_lookups(uint32_t regions, Pattern pattern)
             sink += (uintptr_t)host;
         }
         vhost_user_reader_leave(reader);
-        times[round] = (double)(nanoseconds() - begin) / BATCH;
+        times[round] = nanoseconds(CLOCK_MONOTONIC) - begin;
     }
-    result.ns = median(times, ROUNDS);
+    result.ns = (double)median(times, ROUNDS) / BATCH;
     result.hit_rate =
         (double)vhost_user_reader_hits(reader) / (double)vhost_user_reader_lookups(reader);
     vhost_user_reader_free(reader);
@@ -147,28 +126,29 @@ typedef struct Changes {
 /* One region more, and less; beside it what the kernel takes of that for an mmap() and munmap(). */
 static Changes measure_changes(uint32_t regions)
 {
-    static double adds[CHANGES], removes[CHANGES], maps[CHANGES];
+    static int64_t adds[CHANGES], removes[CHANGES], maps[CHANGES];
 
     for (unsigned i = 0; i < CHANGES; i++) {
         uint64_t victim = (uint64_t)random() % regions;
         int64_t times[4];
         void *pages;
 
-        times[0] = nanoseconds();
+        times[0] = nanoseconds(CLOCK_MONOTONIC);
         take_away(victim);
-        times[1] = nanoseconds();
+        times[1] = nanoseconds(CLOCK_MONOTONIC);
         add(victim);
-        times[2] = nanoseconds();
+        times[2] = nanoseconds(CLOCK_MONOTONIC);
         pages = mmap(NULL, REGION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         if (pages == MAP_FAILED || munmap(pages, REGION_SIZE) != 0) {
             fail("mmap");
         }
-        times[3] = nanoseconds();
-        removes[i] = (double)(times[1] - times[0]);
-        adds[i] = (double)(times[2] - times[1]);
-        maps[i] = (double)(times[3] - times[2]);
+        times[3] = nanoseconds(CLOCK_MONOTONIC);
+        removes[i] = times[1] - times[0];
+        adds[i] = times[2] - times[1];
+        maps[i] = times[3] - times[2];
     }
-    return (Changes){median(adds, CHANGES), median(removes, CHANGES), median(maps, CHANGES)};
+    return (Changes){(double)median(adds, CHANGES), (double)median(removes, CHANGES),
+                     (double)median(maps, CHANGES)};
 }
 
 static void print_row(uint32_t regions, const char *separator)

@@ -4,6 +4,7 @@
  * vhost-user disks whose backends answer at once.  For any QEMU-compatible program.
  */
 #include "process.h"
+#include "times.h"
 
 #include "qtest/backend.h"
 #include "qtest/virtio-blk.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define AROUND 8     /* plugs whose median stands for a point */
 #define COUNTED 32   /* plugs over which system calls and switches are counted */
@@ -40,19 +40,11 @@ static struct {
     char *refusal; /* why there are no more */
 } bench;
 
-static gint64 nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 static gboolean plug_one(guint number, GError **error)
 {
     g_autoptr(json_object) added = NULL;
     g_autoptr(json_object) plugged = NULL;
-    gint64 begin = nanoseconds();
+    gint64 begin = nanoseconds(CLOCK_MONOTONIC);
     gint64 middle;
 
     added = qmp_command(bench.vmm->qmp, error,
@@ -62,13 +54,13 @@ static gboolean plug_one(guint number, GError **error)
     if (!added) {
         return FALSE;
     }
-    middle = nanoseconds();
+    middle = nanoseconds(CLOCK_MONOTONIC);
     plugged = qmp_command(bench.vmm->qmp, error,
                           "{'execute':'device_add','arguments':{'driver':'pc-dimm','id':"
                           "'dimm%u','memdev':'mem%u'}}",
                           number, number);
     bench.object_times[number] = middle - begin;
-    bench.device_times[number] = nanoseconds() - middle;
+    bench.device_times[number] = nanoseconds(CLOCK_MONOTONIC) - middle;
     return plugged != NULL;
 }
 
@@ -210,9 +202,9 @@ int main(int argc, char **argv)
         guint64 memory = process_private(bench.vmm->pid);
         plug(GUINT_TO_POINTER(COUNTED));
         printf("\"switches\":%.1f,", (double)(process_switches(bench.vmm->pid) - before) / COUNTED);
-        gint64 begin = nanoseconds();
+        gint64 begin = nanoseconds(CLOCK_MONOTONIC);
         plug(GUINT_TO_POINTER(wanted.stop_after - bench.plugged));
-        printf("\"seconds_of_the_rest\":%.3f,", (nanoseconds() - begin) / 1e9);
+        printf("\"seconds_of_the_rest\":%.3f,", (nanoseconds(CLOCK_MONOTONIC) - begin) / 1e9);
         printf("\"private_kib_per_dimm\":%.2f,",
                (double)(gint64)(process_private(bench.vmm->pid) - memory) /
                    (bench.plugged - COUNTED));

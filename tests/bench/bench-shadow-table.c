@@ -3,28 +3,12 @@
 #include "hw/virtio/shadow-table.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+
+#include "times.h"
 
 #define REGIONS 4096
 #define ROUNDS 2001
 #define REGION_SIZE (16ull << 20)
-
-static gint64 nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    gint64 x = *(const gint64 *)a;
-    gint64 y = *(const gint64 *)b;
-
-    return x < y ? -1 : x > y;
-}
 
 static void fill(ShadowRegion *regions, guint count)
 {
@@ -47,16 +31,15 @@ int main(void)
     for (guint i = 0; i < ROUNDS; i++) {
         g_array_set_size(diff.removes, 0);
         g_array_set_size(diff.adds, 0);
-        gint64 begin = nanoseconds();
+        gint64 begin = nanoseconds(CLOCK_MONOTONIC);
         shadow_diff(old, REGIONS, new, REGIONS + 1, &diff);
-        times[i] = nanoseconds() - begin;
+        times[i] = nanoseconds(CLOCK_MONOTONIC) - begin;
         if (diff.removes->len != 0 || diff.adds->len != 1) {
             fprintf(stderr, "the difference is wrong\n");
             return 1;
         }
     }
-    qsort(times, ROUNDS, sizeof(*times), compare);
     shadow_diff_clear(&diff);
-    printf("{\"diff_us\":%.2f,\"regions\":%d}\n", times[ROUNDS / 2] / 1000.0, REGIONS);
+    printf("{\"diff_us\":%.2f,\"regions\":%d}\n", median(times, ROUNDS) / 1000.0, REGIONS);
     return 0;
 }

@@ -4,6 +4,7 @@
  * become many, one round trip each, while a queue runs.
  */
 #include "process.h"
+#include "times.h"
 
 #include "libvhost-user/driver.h"
 #include "qtest/vmm.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEADLINE 10000          /* ms for each answer */
 #define AROUND 8                /* regions whose median stands for a point */
@@ -26,14 +26,6 @@ static const guint points[] = {8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 static VhostUserFrontEnd *front;
 static VhostUserGuestMemory *memory;
 static VhostUserDriverQueue *queue;
-
-static gint64 nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 static void check(int result)
 {
@@ -103,17 +95,17 @@ int main(int argc, char **argv)
         vmm_fail("memory: %s", g_strerror(errno));
     }
     for (guint i = 0; i < count; i++) {
-        gint64 begin = nanoseconds();
+        gint64 begin = nanoseconds(CLOCK_MONOTONIC);
         check(vhost_user_front_end_add_region(front, &memory->areas[i], NULL));
-        adds[i] = nanoseconds() - begin;
+        adds[i] = nanoseconds(CLOCK_MONOTONIC) - begin;
         if (i == 0) {
             start_queue();
         }
     }
     for (guint i = count - 1; i > 0; i--) {
-        gint64 begin = nanoseconds();
+        gint64 begin = nanoseconds(CLOCK_MONOTONIC);
         check(vhost_user_front_end_remove_region(front, &memory->areas[i]));
-        removes[i] = nanoseconds() - begin;
+        removes[i] = nanoseconds(CLOCK_MONOTONIC) - begin;
     }
     printf("{\"slots\":%" G_GUINT64_FORMAT ",\"points\":[", slots);
     for (guint i = 0; i < G_N_ELEMENTS(points) && points[i] <= count; i++) {

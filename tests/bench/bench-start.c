@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Time from the start of the program to QMP's greeting, and the memory it takes then. */
 #include "process.h"
+#include "times.h"
 
 #include "qtest/vmm.h"
 

@@ -8,7 +8,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -130,18 +129,4 @@ void process_raise_descriptors(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-static int compare(const void *a, const void *b)
-{
-    gint64 x = *(const gint64 *)a;
-    gint64 y = *(const gint64 *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-gint64 median(gint64 *values, gsize count)
-{
-    qsort(values, count, sizeof(*values), compare);
-    return count ? values[count / 2] : 0;
 }

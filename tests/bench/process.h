@@ -31,7 +31,4 @@ void process_parse_options(const GOptionEntry *entries, int argc, char **argv);
 /* Raises RLIMIT_NOFILE, which children inherit, as far as it goes. */
 void process_raise_descriptors(void);
 
-/* The median of @values (gint64 or guint64, which it sorts); 0 of none. */
-gint64 median(gint64 *values, gsize count);
-
 #endif

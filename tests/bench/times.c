@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Times and what stands for many of them. */
+#include "times.h"
+
+#include <stdlib.h>
+
+int64_t nanoseconds(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+int64_t median(int64_t *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), compare);
+    return count ? values[count / 2] : 0;
+}
