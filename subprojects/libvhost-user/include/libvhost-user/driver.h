@@ -6,8 +6,10 @@
  *
  * A queue is used by one thread at a time.  It looks like this:
  *
- *     vhost_user_driver_queue_add(queue, buffers, readable, writable, 0, cookie)  as often as
- * wanted vhost_user_driver_queue_kick(queue) vhost_user_driver_queue_wait(queue, milliseconds)
+ *     vhost_user_driver_queue_add(queue, buffers, readable, writable, 0, cookie)
+ *         (as often as wanted)
+ *     vhost_user_driver_queue_kick(queue)
+ *     vhost_user_driver_queue_wait(queue, milliseconds)
  *     vhost_user_driver_queue_collect(queue, used, count)
  *
  * The device is not trusted: what it gives back is checked against what is in its hands; an element
