@@ -17,9 +17,10 @@
 /* Levels of leaf 11. */
 enum { LEVEL_INVALID, LEVEL_THREAD, LEVEL_CORE };
 
-static guint shift_of(guint count)
+/* Of the ids within one package. */
+static guint package_bits(void)
 {
-    return count > 1 ? g_bit_storage(count - 1) : 0;
+    return vcpu_id_bits(vcpu_topology()->cores) + vcpu_id_bits(vcpu_topology()->threads);
 }
 
 static struct kvm_cpuid2 *supported(GError **error)
@@ -45,8 +46,7 @@ static struct kvm_cpuid2 *supported(GError **error)
 
 static void set_features(struct kvm_cpuid_entry2 *entry, guint index)
 {
-    const VcpuTopology *topology = vcpu_topology();
-    guint logical = 1u << (shift_of(topology->cores) + shift_of(topology->threads));
+    guint logical = 1u << package_bits();
 
     entry->ebx = (entry->ebx & 0x0000ffff) | MIN(logical, 255) << 16 | vcpu_apic_id(index) << 24;
     entry->ecx |= FEATURE_1_ECX_HYPERVISOR;
@@ -65,8 +65,8 @@ static void set_cache_sharing(struct kvm_cpuid_entry2 *entry)
 {
     const VcpuTopology *topology = vcpu_topology();
     guint level = entry->eax >> 5 & 7;
-    guint cores = 1u << shift_of(topology->cores);
-    guint sharing = (level < 3 ? 1 : cores) << shift_of(topology->threads);
+    guint cores = 1u << vcpu_id_bits(topology->cores);
+    guint sharing = (level < 3 ? 1 : cores) << vcpu_id_bits(topology->threads);
 
     if ((entry->eax & 0x1f) != 0) {
         entry->eax = (entry->eax & 0x3fff) | (sharing - 1) << 14 | MIN(cores - 1, 63) << 26;
@@ -76,7 +76,7 @@ static void set_cache_sharing(struct kvm_cpuid_entry2 *entry)
 static void set_levels(struct kvm_cpuid_entry2 *entry, guint index)
 {
     const VcpuTopology *topology = vcpu_topology();
-    guint threads = shift_of(topology->threads);
+    guint threads = vcpu_id_bits(topology->threads);
 
     entry->eax = 0;
     entry->ebx = 0;
@@ -87,7 +87,7 @@ static void set_levels(struct kvm_cpuid_entry2 *entry, guint index)
         entry->ebx = topology->threads;
         entry->ecx |= LEVEL_THREAD << 8;
     } else if (entry->index == 1) {
-        entry->eax = threads + shift_of(topology->cores);
+        entry->eax = package_bits();
         entry->ebx = topology->threads * topology->cores;
         entry->ecx |= LEVEL_CORE << 8;
     }
@@ -107,8 +107,7 @@ static void adapt(struct kvm_cpuid_entry2 *entry, guint index)
         set_levels(entry, index);
         break;
     case 0x80000008: /* AMD: bits 0 to 7 CPUs of the package less 1, 12 to 15 bits of their ids */
-        entry->ecx = (vcpu_topology()->cores * vcpu_topology()->threads - 1) |
-                     (shift_of(vcpu_topology()->cores) + shift_of(vcpu_topology()->threads)) << 12;
+        entry->ecx = (vcpu_topology()->cores * vcpu_topology()->threads - 1) | package_bits() << 12;
         break;
     default:
         break;

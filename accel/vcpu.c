@@ -16,8 +16,7 @@ const VcpuTopology *vcpu_topology(void)
     return &topology;
 }
 
-/* Bits that numbers below @count need. */
-static guint bits_for(guint count)
+guint vcpu_id_bits(guint count)
 {
     return count > 1 ? g_bit_storage(count - 1) : 0;
 }
@@ -28,7 +27,8 @@ guint vcpu_apic_id(guint index)
     guint core = index / topology.threads % topology.cores;
     guint socket = index / topology.threads / topology.cores;
 
-    return ((socket << bits_for(topology.cores)) | core) << bits_for(topology.threads) | thread;
+    return ((socket << vcpu_id_bits(topology.cores)) | core) << vcpu_id_bits(topology.threads) |
+           thread;
 }
 
 void vcpu_set_boot(const VcpuBoot *chosen)

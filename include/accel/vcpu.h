@@ -22,6 +22,9 @@ typedef struct VcpuTopology {
 void vcpu_set_topology(const VcpuTopology *topology);
 const VcpuTopology *vcpu_topology(void);
 
+/* Bits that numbers below @count need in such an id: 0 for one, 2 for 3 and for 4. */
+guint vcpu_id_bits(guint count);
+
 /* The local APIC's id of CPU @index (x86: bits for thread, core, socket; SDM volume 3, 9.9.3). */
 guint vcpu_apic_id(guint index);
 
