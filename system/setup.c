@@ -121,6 +121,29 @@ static void device_finished(Device *device G_GNUC_UNUSED, const GError *error, g
     wait->error = error ? g_error_copy(error) : NULL;
 }
 
+/* Adds a device and waits until it has ended well or badly; @option and @text are what the user
+ * wrote.  After a signal it may still be on its way: TRUE, and main_loop_run() returns at once. */
+static gboolean make_device(json_object *options, const char *option, const char *text,
+                            GError **error)
+{
+    /* Static: it may end when this function has returned. */
+    static DeviceWait wait;
+
+    wait = (DeviceWait){FALSE, NULL};
+    if (!device_add(options, device_finished, &wait, error)) {
+        g_prefix_error(error, "-%s %s: ", option, text);
+        return FALSE;
+    }
+    while (!wait.finished && !main_loop_is_quitting()) {
+        main_loop_turn();
+    }
+    if (wait.finished && wait.error) {
+        g_propagate_prefixed_error(error, wait.error, "-%s %s: ", option, text);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /* Each -serial is the next of COM1 to COM4; "none" leaves one out. */
 static gboolean make_serial_ports(const GArray *items, GError **error)
 {
@@ -130,7 +153,6 @@ static gboolean make_serial_ports(const GArray *items, GError **error)
     {
         g_autofree char *id = g_strdup_printf("serial%u", index);
         g_autoptr(json_object) options = json_object_new_object();
-        static DeviceWait wait;
 
         if (!strcmp(item->value, "none")) {
             index++;
@@ -144,13 +166,7 @@ static gboolean make_serial_ports(const GArray *items, GError **error)
         json_add_string(options, "driver", "isa-serial");
         json_add_string(options, "chardev", VM_OBJECT(chardev)->id);
         json_add_uint(options, "index", index++);
-        wait = (DeviceWait){FALSE, NULL};
-        if (!device_add(options, device_finished, &wait, error)) {
-            g_prefix_error(error, "-serial %s: ", item->value);
-            return FALSE;
-        }
-        if (wait.error) { /* a serial port is there at once or not at all */
-            g_propagate_prefixed_error(error, wait.error, "-serial %s: ", item->value);
+        if (!make_device(options, "serial", item->value, error)) {
             return FALSE;
         }
     }
@@ -161,23 +177,9 @@ static gboolean make_devices(GError **error)
 {
     const GArray *entries = setup_group("device");
 
-    for (guint i = 0; i < entries->len; i++) {
+    for (guint i = 0; i < entries->len && !main_loop_is_quitting(); i++) {
         const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
-        /* Static: after a signal it may end when this function has returned. */
-        static DeviceWait wait;
-        wait = (DeviceWait){FALSE, NULL};
-        if (!device_add(entry->options, device_finished, &wait, error)) {
-            g_prefix_error(error, "-device %s: ", entry->text);
-            return FALSE;
-        }
-        while (!wait.finished && !main_loop_is_quitting()) {
-            main_loop_turn();
-        }
-        if (!wait.finished) {
-            return TRUE; /* a signal: main_loop_run() returns at once */
-        }
-        if (wait.error) {
-            g_propagate_prefixed_error(error, wait.error, "-device %s: ", entry->text);
+        if (!make_device(entry->options, "device", entry->text, error)) {
             return FALSE;
         }
     }
