@@ -128,13 +128,20 @@ static uint64_t write_facs(AcpiTables *tables)
     return address;
 }
 
-static uint64_t write_dsdt(AcpiTables *tables, const AcpiBoard *board)
+GByteArray *acpi_dsdt_new(const AcpiBoard *board)
 {
     g_autoptr(Aml) aml = aml_new();
-    guint start = acpi_table_begin(tables, "DSDT", 2); /* 2: integers have 64 bits */
+    GByteArray *bytes = g_byte_array_new();
 
     acpi_dsdt_write(aml, board);
-    g_byte_array_append(tables->bytes, aml_bytes(aml)->data, aml_bytes(aml)->len);
+    return g_byte_array_append(bytes, aml_bytes(aml)->data, aml_bytes(aml)->len);
+}
+
+static uint64_t write_dsdt(AcpiTables *tables, const GByteArray *dsdt)
+{
+    guint start = acpi_table_begin(tables, "DSDT", 2); /* 2: integers have 64 bits */
+
+    g_byte_array_append(tables->bytes, dsdt->data, dsdt->len);
     acpi_table_end(tables, start, FALSE);
     return tables->address + start;
 }
@@ -302,7 +309,7 @@ static void write_rsdp(AcpiTables *tables, uint64_t xsdt)
     set_checksum(tables, 0, RSDP_SIZE, 32);
 }
 
-GByteArray *acpi_tables_new(const AcpiBoard *board, uint64_t address)
+GByteArray *acpi_tables_new(const AcpiBoard *board, const GByteArray *dsdt, uint64_t address)
 {
     AcpiTables tables = {
         .bytes = g_byte_array_new(),
@@ -312,8 +319,7 @@ GByteArray *acpi_tables_new(const AcpiBoard *board, uint64_t address)
 
     put_zeros(&tables, RSDP_SIZE);
     uint64_t facs = write_facs(&tables);
-    uint64_t dsdt = write_dsdt(&tables, board);
-    write_fadt(&tables, facs, dsdt);
+    write_fadt(&tables, facs, write_dsdt(&tables, dsdt));
     write_madt(&tables, board);
     write_srat(&tables, board);
     write_rsdp(&tables, write_xsdt(&tables));

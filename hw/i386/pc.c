@@ -196,11 +196,41 @@ static void add_serial_port(VmObject *object, gpointer opaque)
     }
 }
 
-static GByteArray *make_tables(Machine *machine, uint64_t address)
+static void add_apic_ids(GArray *ids)
+{
+    for (guint i = 0; i < vcpu_topology()->count; i++) {
+        guint id = vcpu_apic_id(i);
+        g_array_append_val(ids, id);
+    }
+}
+
+/* The tables lie at the top of RAM below 4 GiB; what they tell is as long wherever that is. */
+static gboolean write_tables(const AcpiBoard *board, uint64_t *address, GError **error)
+{
+    g_autoptr(GByteArray) dsdt = acpi_dsdt_new(board);
+    g_autoptr(GByteArray) sized = acpi_tables_new(board, dsdt, 0);
+
+    if (sized->len > board->low_ram / 2) {
+        vm_error_set(
+            error, "-m slots=%u: the ACPI tables have %u KiB, too many for %" PRIu64 " MiB of RAM",
+            board->memory_slots, sized->len >> 10, board->low_ram >> 20);
+        return FALSE;
+    }
+    *address = (board->low_ram - sized->len) / PC_PAGE * PC_PAGE;
+    g_autoptr(GByteArray) tables = acpi_tables_new(board, dsdt, *address);
+    if (!memory_copy_out(*address, tables->data, tables->len)) {
+        vm_error_set(error, "the ACPI tables cannot be written: the file behind guest RAM is "
+                            "shorter than it was");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t *address,
+                             GError **error)
 {
     g_autoptr(GArray) apic_ids = g_array_new(FALSE, FALSE, sizeof(guint));
     g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(AcpiSerialPort));
-    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
     AcpiBoard board = {
         .apic_ids = apic_ids,
         .serial_ports = ports,
@@ -213,30 +243,10 @@ static GByteArray *make_tables(Machine *machine, uint64_t address)
     };
 
     memory_device_area_get(&board.hotplug_base, &board.hotplug_size);
-    for (guint i = 0; i < vcpu_topology()->count; i++) {
-        guint id = vcpu_apic_id(i);
-        g_array_append_val(apic_ids, id);
-    }
+    add_apic_ids(apic_ids);
     vm_object_foreach_child(vm_object_container("machine/peripheral"), add_serial_port, ports);
     vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), add_serial_port, ports);
-    return acpi_tables_new(&board, address);
-}
-
-/* The tables lie at the top of RAM below 4 GiB; their size does not depend on where that is. */
-static gboolean place_tables(Machine *machine, uint64_t low, uint64_t *address, GError **error)
-{
-    g_autoptr(GByteArray) sized = make_tables(machine, 0);
-
-    if (sized->len > low / 2) {
-        vm_error_set(error,
-                     "-m slots=%" PRIu64 ": the ACPI tables have %u KiB, too many for %" PRIu64
-                     " MiB of RAM",
-                     machine->ram_slots, sized->len >> 10, low >> 20);
-        return FALSE;
-    }
-    *address = (low - sized->len) / PC_PAGE * PC_PAGE;
-    g_autoptr(GByteArray) tables = make_tables(machine, *address);
-    return memory_copy_out(*address, tables->data, tables->len);
+    return write_tables(&board, address, error);
 }
 
 /* What a kernel may use: RAM, less what PCs keep for themselves below 1 MiB (ACPI 6.4, 15). */

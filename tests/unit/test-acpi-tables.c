@@ -69,7 +69,8 @@ static GByteArray *make(const Kind *kind)
     Board made;
 
     board_init(&made, kind);
-    GByteArray *tables = acpi_tables_new(&made.board, ADDRESS);
+    g_autoptr(GByteArray) dsdt = acpi_dsdt_new(&made.board);
+    GByteArray *tables = acpi_tables_new(&made.board, dsdt, ADDRESS);
     board_clear(&made);
     return tables;
 }

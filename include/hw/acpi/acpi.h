@@ -42,11 +42,15 @@ typedef struct AcpiBoard {
     uint32_t memory_slots;
 } AcpiBoard;
 
+/* The AML of the DSDT, most of the tables' size, which depends on no address.  The caller frees. */
+GByteArray *acpi_dsdt_new(const AcpiBoard *board);
+
 /*
- * All tables as they are to lie at guest physical @address (a multiple of 64): the RSDP is the
- * first thing in them.  The caller frees.
+ * All tables as they are to lie at guest physical @address (a multiple of 64), with @dsdt of the
+ * same board in them; their size does not depend on @address.  The RSDP is the first thing in them.
+ * The caller frees.
  */
-GByteArray *acpi_tables_new(const AcpiBoard *board, uint64_t address);
+GByteArray *acpi_tables_new(const AcpiBoard *board, const GByteArray *dsdt, uint64_t address);
 
 /* Raises general purpose event @gpe; SCI follows the enable bits. */
 void acpi_gpe_raise(unsigned gpe);
