@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measures disk backends side by side: ours and Debian's qemu-storage-daemon, over one image."""
-import atexit
 import contextlib
 import os
 import shutil
@@ -12,6 +11,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench_priority import take_priority
 
 DAEMON = "qemu-storage-daemon"
 IMAGE_SIZE = 256 << 20
@@ -60,18 +61,6 @@ class Backend:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-
-
-def take_priority():
-    """Before all else on the machine, if we may: for the load as for each backend."""
-    group = Path("/proc/self/autogroup")  # of this terminal: Linux weighs those first
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-        before = group.read_text().split()[-1]
-        group.write_text("-20")
-        atexit.register(group.write_text, before)
-    except OSError:
-        pass
 
 
 def make_image(path):
