@@ -99,8 +99,8 @@ static const QmpCommand commands[] = {
      .doc = "Pauses the virtual machine; answered when every device has come to rest.",
      .start = stop},
     {.name = "cont",
-     .doc = "Lets the virtual machine run, for the first time or again. Fails after a shutdown: "
-            "reset the machine first.",
+     .doc = "Lets the virtual machine run, for the first time or again. Fails after a shutdown "
+            "and an internal error: reset the machine first.",
      .run = cont},
     {.name = "system_reset",
      .doc = "Resets the machine as its reset button would. The event RESET tells when it is "
@@ -139,9 +139,10 @@ static const QmpCommand commands[] = {
 static const QmpType types[] = {
     {.name = "RunState",
      .kind = QMP_ENUM,
-     .members = "prelaunch, running, paused, shutdown",
+     .members = "prelaunch, running, paused, shutdown, internal-error, guest-panicked",
      .doc = "prelaunch: never ran (-S); paused: by stop; shutdown: the guest switched itself "
-            "off."},
+            "off; internal-error: a CPU cannot go on; guest-panicked: the guest said so. After "
+            "shutdown and internal-error the machine must be reset before it runs again."},
     {.name = "StatusInfo",
      .kind = QMP_OBJECT,
      .members = "running:bool, status:RunState",

@@ -78,8 +78,11 @@ static const CommandLineOption options[] = {
     {"no-reboot", NULL, "a reset ends the program", NULL, NULL},
     {"no-shutdown", NULL, "a shutdown pauses the machine instead of ending the program", NULL,
      NULL},
-    {"action", "[reboot=reset|shutdown][,shutdown=poweroff|pause]",
-     "what follows when the guest resets or shuts down", "reboot:string, shutdown:string", NULL},
+    {"action",
+     "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
+     "        [,panic=shutdown|exit-failure|pause|none][,watchdog=ACTION]",
+     "what follows when the guest resets, shuts down or panics; there is no watchdog",
+     "reboot:string, shutdown:string, panic:string, watchdog:string", NULL},
     {"parallel", "none", "no parallel port (there is none)", NULL, NULL},
     {"net", "none", "no network card (there is none)", NULL, NULL},
     {"nic", "none", "no network card (there is none)", NULL, NULL},

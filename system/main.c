@@ -89,5 +89,5 @@ int main(int argc, char **argv)
         report_error("%s", error->message);
         return 1;
     }
-    return 0;
+    return run_state_exit_status();
 }

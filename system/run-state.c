@@ -33,6 +33,8 @@ static gboolean start_when_stopped; /* what was asked meanwhile */
 static guint pauses;                /* of the CPUs, asked for and not done yet */
 static RebootAction reboot_action;
 static ShutdownAction shutdown_action;
+static PanicAction panic_action;
+static int exit_status;
 
 const char *run_state_name(RunState state)
 {
@@ -41,6 +43,8 @@ const char *run_state_name(RunState state)
         [RUN_STATE_RUNNING] = "running",
         [RUN_STATE_PAUSED] = "paused",
         [RUN_STATE_SHUTDOWN] = "shutdown",
+        [RUN_STATE_INTERNAL_ERROR] = "internal-error",
+        [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
     };
 
     return names[state];
@@ -252,6 +256,10 @@ gboolean run_state_start(GError **error)
         vm_error_set(error, "the machine has shut down and cannot run: reset it first");
         return FALSE;
     }
+    if (current_state == RUN_STATE_INTERNAL_ERROR) {
+        vm_error_set(error, "a CPU of the machine cannot go on (internal-error): reset it first");
+        return FALSE;
+    }
     if (stopping) {
         start_when_stopped = TRUE;
     } else if (current_state != RUN_STATE_RUNNING) {
@@ -316,7 +324,8 @@ void run_state_stop(void (*done)(gpointer opaque), gpointer opaque)
 
 static void reset_paused(gpointer cause)
 {
-    if (current_state == RUN_STATE_SHUTDOWN) {
+    if (current_state != RUN_STATE_RUNNING && current_state != RUN_STATE_PRELAUNCH) {
+        /* What kept it from running is over. */
         current_state = RUN_STATE_PAUSED;
     }
     handlers_call(reset_handlers);
@@ -359,6 +368,29 @@ static void shutdown_now(gpointer cause)
     }
 }
 
+typedef struct Ending {
+    ShutdownCause cause;
+    int status;
+} Ending;
+
+static void shutdown_with_status(gpointer opaque)
+{
+    g_autofree Ending *ending = opaque;
+
+    if (current_state != RUN_STATE_SHUTDOWN) {
+        exit_status = ending->status;
+        shutdown_now(GUINT_TO_POINTER(ending->cause));
+    }
+}
+
+static void stop_now(gpointer state)
+{
+    if (current_state != RUN_STATE_SHUTDOWN) {
+        run_state_stop(NULL, NULL);
+        current_state = GPOINTER_TO_UINT(state);
+    }
+}
+
 static void powerdown_now(gpointer opaque G_GNUC_UNUSED)
 {
     emit("POWERDOWN", SHUTDOWN_CAUSE_NONE);
@@ -384,6 +416,50 @@ void run_state_request_reset(ShutdownCause cause)
 void run_state_request_shutdown(ShutdownCause cause)
 {
     main_loop_post(shutdown_now, GUINT_TO_POINTER(cause));
+}
+
+void run_state_request_shutdown_with_status(ShutdownCause cause, int status)
+{
+    Ending *ending = g_new(Ending, 1);
+
+    *ending = (Ending){cause, status};
+    main_loop_post(shutdown_with_status, ending);
+}
+
+int run_state_exit_status(void)
+{
+    return exit_status;
+}
+
+void run_state_request_stop(RunState state)
+{
+    main_loop_post(stop_now, GUINT_TO_POINTER(state));
+}
+
+void run_state_set_panic_action(PanicAction action)
+{
+    panic_action = action;
+}
+
+const char *run_state_request_panic(void)
+{
+    switch (panic_action) {
+    case PANIC_IGNORED:
+        return "run";
+    case PANIC_EXITS_WITH_FAILURE:
+        run_state_request_shutdown_with_status(SHUTDOWN_CAUSE_GUEST_PANIC, 1);
+        return "poweroff";
+    case PANIC_SHUTS_DOWN:
+        if (shutdown_action == SHUTDOWN_ENDS_PROGRAM) {
+            run_state_request_shutdown(SHUTDOWN_CAUSE_GUEST_PANIC);
+            return "poweroff";
+        }
+        break;
+    case PANIC_PAUSES:
+        break;
+    }
+    run_state_request_stop(RUN_STATE_GUEST_PANICKED);
+    return "pause";
 }
 
 void run_state_request_powerdown(void)

@@ -136,13 +136,20 @@ static gboolean apply_action(const char *value, GError **error)
 {
     static const char *const reboots[] = {"reset", "shutdown", NULL};
     static const char *const shutdowns[] = {"poweroff", "pause", NULL};
+    static const char *const panics[] = {"shutdown", "exit-failure", "pause", "none", NULL};
+    static const char *const watchdogs[] = {"reset", "shutdown", "poweroff", "inject-nmi",
+                                            "pause", "debug",    "none",     NULL};
     g_autoptr(json_object) options = setup_parse("action", value, NULL, error);
     int reboot = -1;
     int shutdown = -1;
+    int panic = -1;
+    int watchdog = -1;
 
     if (!options || !take_choice(options, "reboot", reboots, &reboot, error) ||
         !take_choice(options, "shutdown", shutdowns, &shutdown, error) ||
-        !options_check_empty(options, "-action", "reboot, shutdown", error)) {
+        !take_choice(options, "panic", panics, &panic, error) ||
+        !take_choice(options, "watchdog", watchdogs, &watchdog, error) ||
+        !options_check_empty(options, "-action", "reboot, shutdown, panic, watchdog", error)) {
         return FALSE;
     }
     if (reboot >= 0) {
@@ -151,7 +158,10 @@ static gboolean apply_action(const char *value, GError **error)
     if (shutdown >= 0) {
         run_state_set_shutdown_action((ShutdownAction)shutdown);
     }
-    return TRUE;
+    if (panic >= 0) {
+        run_state_set_panic_action((PanicAction)panic);
+    }
+    return TRUE; /* and no watchdog ever expires: there is none */
 }
 
 gboolean setup_cpus(const GArray *items, GError **error)

@@ -14,6 +14,8 @@ typedef enum {
     RUN_STATE_RUNNING,
     RUN_STATE_PAUSED,
     RUN_STATE_SHUTDOWN,
+    RUN_STATE_INTERNAL_ERROR, /* a CPU cannot go on */
+    RUN_STATE_GUEST_PANICKED,
     RUN_STATE_COUNT,
 } RunState;
 
@@ -57,7 +59,7 @@ void run_state_stop_release(void); /* main thread */
 
 /*
  * Starts or resumes.  FALSE with @error in a state that cannot run
- * (after shutdown: reset first).  Emits RESUME through the event hook.
+ * (after shutdown and internal-error: reset first).  Emits RESUME through the event hook.
  */
 gboolean run_state_start(GError **error);
 
@@ -71,9 +73,19 @@ void run_state_stop(void (*done)(gpointer opaque), gpointer opaque);
  */
 void run_state_request_reset(ShutdownCause cause);
 
+/*
+ * Stops the machine in the main loop, event STOP, and leaves it in @state, which is
+ * RUN_STATE_INTERNAL_ERROR or RUN_STATE_GUEST_PANICKED.  The program lives on.
+ */
+void run_state_request_stop(RunState state);
+
 /* Ends the program in an orderly way: event SHUTDOWN, then main_loop_quit(). Signal-safe it is not.
  */
 void run_state_request_shutdown(ShutdownCause cause);
+/* The same, and the program's exit status is @status if it does end. */
+void run_state_request_shutdown_with_status(ShutdownCause cause, int status);
+/* What the program exits with after an orderly end: 0 unless one was asked for. */
+int run_state_exit_status(void);
 
 /* What a guest's or a user's wish to reset or to shut down leads to: -action, -no-reboot,
  * -no-shutdown. */
@@ -82,6 +94,18 @@ typedef enum { SHUTDOWN_ENDS_PROGRAM, SHUTDOWN_PAUSES } ShutdownAction;
 void run_state_set_reboot_action(RebootAction action);
 /* The program ends all the same for quit and for signals. */
 void run_state_set_shutdown_action(ShutdownAction action);
+
+/* What the guest's panic leads to: -action panic=. */
+typedef enum {
+    PANIC_SHUTS_DOWN,
+    PANIC_EXITS_WITH_FAILURE,
+    PANIC_PAUSES,
+    PANIC_IGNORED
+} PanicAction;
+void run_state_set_panic_action(PanicAction action);
+/* The guest says that it has panicked.  Returns what follows, as the event GUEST_PANICKED spells
+ * it; the caller sends that. */
+const char *run_state_request_panic(void);
 
 /* system_powerdown: event POWERDOWN, then the power-button handlers. */
 void run_state_request_powerdown(void);

@@ -152,6 +152,86 @@ static void test_actions(void)
     run_state_set_reboot_action(REBOOT_RESETS);
 }
 
+static void check_state(const char *name)
+{
+    g_assert_cmpstr(run_state_name(run_state_get()), ==, name);
+}
+
+/* A CPU that cannot go on stops the machine until a reset; the program lives. */
+static void test_internal_error(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+    run_state_request_stop(RUN_STATE_INTERNAL_ERROR);
+    check_state("running"); /* the one who asks finishes first */
+    main_loop_turn();
+    take_trail("-first STOP(none) ");
+    check_state("internal-error");
+    g_assert_false(run_state_start(&error));
+    g_assert_nonnull(error);
+    run_state_stop(stopped, "again");
+    take_trail("stopped:again ");
+    check_state("internal-error");
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    check_state("paused");
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+}
+
+static void test_panic(void)
+{
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    g_assert_true(run_state_start(NULL));
+    g_string_truncate(trail, 0);
+    run_state_set_panic_action(PANIC_IGNORED);
+    g_assert_cmpstr(run_state_request_panic(), ==, "run");
+    run_state_set_panic_action(PANIC_PAUSES);
+    g_assert_cmpstr(run_state_request_panic(), ==, "pause");
+    main_loop_turn();
+    take_trail("-first STOP(none) ");
+    check_state("guest-panicked");
+    g_assert_true(run_state_start(NULL)); /* a look at the guest's last words */
+    take_trail("+first RESUME(none) ");
+
+    run_state_set_panic_action(PANIC_SHUTS_DOWN);
+    run_state_set_shutdown_action(SHUTDOWN_PAUSES);
+    g_assert_cmpstr(run_state_request_panic(), ==, "pause");
+    main_loop_turn();
+    check_state("guest-panicked");
+    run_state_set_shutdown_action(SHUTDOWN_ENDS_PROGRAM);
+    g_string_truncate(trail, 0);
+    g_assert_cmpstr(run_state_request_panic(), ==, "poweroff");
+    main_loop_run();
+    take_trail("SHUTDOWN(guest-panic) ");
+    g_assert_cmpint(run_state_exit_status(), ==, 0);
+}
+
+/* The first one who ends the program chooses its status. */
+static void test_exit_status(void)
+{
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    g_string_truncate(trail, 0);
+    run_state_request_shutdown_with_status(SHUTDOWN_CAUSE_GUEST_SHUTDOWN, 7);
+    run_state_request_shutdown_with_status(SHUTDOWN_CAUSE_GUEST_SHUTDOWN, 9);
+    main_loop_run();
+    take_trail("SHUTDOWN(guest-shutdown) ");
+    g_assert_cmpint(run_state_exit_status(), ==, 7);
+
+    run_state_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    main_loop_turn();
+    run_state_set_panic_action(PANIC_EXITS_WITH_FAILURE);
+    g_string_truncate(trail, 0);
+    g_assert_cmpstr(run_state_request_panic(), ==, "poweroff");
+    main_loop_run();
+    take_trail("SHUTDOWN(guest-panic) ");
+    g_assert_cmpint(run_state_exit_status(), ==, 1);
+}
+
 /* --- CPUs that halt when the test says so --- */
 
 typedef struct Halt {
@@ -289,7 +369,10 @@ int main(int argc, char **argv)
     g_test_add_func("/run-state/cont-while-stopping", test_cont_while_stopping);
     g_test_add_func("/run-state/reset-with-cpus", test_reset_with_cpus);
     g_test_add_func("/run-state/reset-and-stop", test_reset_and_stop);
+    g_test_add_func("/run-state/internal-error", test_internal_error);
     g_test_add_func("/run-state/actions", test_actions);
+    g_test_add_func("/run-state/panic", test_panic);
+    g_test_add_func("/run-state/exit-status", test_exit_status);
     int result = g_test_run();
     g_string_free(trail, TRUE);
     return result;
