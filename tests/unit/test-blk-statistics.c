@@ -41,11 +41,11 @@ static void test_percentiles(void)
     BlkStatistics statistics = {0};
 
     g_assert_cmpuint(latency(&statistics, 500), ==, 0);
-    blk_statistics_count(&statistics.latency[blk_latency_bucket(5)], 1);
+    counter_add(&statistics.latency[blk_latency_bucket(5)], 1);
     g_assert_cmpuint(latency(&statistics, 0), ==, 5);
     g_assert_cmpuint(latency(&statistics, 1000), ==, 5);
-    blk_statistics_count(&statistics.latency[blk_latency_bucket(3)], 998);
-    blk_statistics_count(&statistics.latency[blk_latency_bucket(1 << 20)], 1);
+    counter_add(&statistics.latency[blk_latency_bucket(3)], 998);
+    counter_add(&statistics.latency[blk_latency_bucket(1 << 20)], 1);
     g_assert_cmpuint(latency(&statistics, 500), ==, 3);
     g_assert_cmpuint(latency(&statistics, 998), ==, 3);
     g_assert_cmpuint(latency(&statistics, 999), ==, 5);
@@ -59,10 +59,10 @@ static void test_sum_and_text(void)
     BlkStatistics one = {0}, sum = {0};
     g_autoptr(GString) text = g_string_new(NULL);
 
-    blk_statistics_count(&one.requests[BLK_OPERATION_WRITE_ZEROES], 2);
-    blk_statistics_count(&one.bytes[BLK_OPERATION_WRITE_ZEROES], 4096);
-    blk_statistics_count(&one.errors, 7);
-    blk_statistics_count(&one.latency[BLK_LATENCY_BUCKETS - 1], 1);
+    counter_add(&one.requests[BLK_OPERATION_WRITE_ZEROES], 2);
+    counter_add(&one.bytes[BLK_OPERATION_WRITE_ZEROES], 4096);
+    counter_add(&one.errors, 7);
+    counter_add(&one.latency[BLK_LATENCY_BUCKETS - 1], 1);
     blk_statistics_add(&sum, &one);
     blk_statistics_add(&sum, &one);
     blk_statistics_format(&sum, text);

@@ -10,10 +10,13 @@
 
 typedef struct VhostUserDevice VhostUserDevice;
 
-/* Catches SIGBUS; writes to the event fd @wake at each fault that was repaired.  Main thread. */
-void fault_install(int wake);
+/*
+ * Catches SIGBUS in the memory of @devices, each NULL or set with fault_set_device(); writes to the
+ * event fd @wake at each fault that was repaired.  The array stays until the end.  Main thread.
+ */
+void fault_install(int wake, VhostUserDevice **devices, gsize count);
 
-/* The device whose memory may fault; NULL before it is freed.  Control thread. */
-void fault_set_device(VhostUserDevice *device);
+/* Puts a device into its place in the array; NULL before it is freed.  Control thread. */
+void fault_set_device(VhostUserDevice **place, VhostUserDevice *device);
 
 #endif

@@ -19,7 +19,7 @@ static void close_all_but(int fd)
     close_range((unsigned)fd + 1, UINT_MAX, 0);
 }
 
-G_NORETURN static void wait_and_remove(int fd, UnixSocketFile *socket, Pidfile *pidfile)
+G_NORETURN static void wait_and_remove(int fd, Listener *listeners, gsize count, Pidfile *pidfile)
 {
     ssize_t length;
     char byte;
@@ -31,7 +31,9 @@ G_NORETURN static void wait_and_remove(int fd, UnixSocketFile *socket, Pidfile *
         length = read(fd, &byte, 1);
     } while (length < 0 && errno == EINTR);
     if (length == 1) {
-        unix_socket_file_remove(socket);
+        for (gsize i = 0; i < count; i++) {
+            unix_socket_file_remove(&listeners[i].file);
+        }
         if (pidfile->path) {
             unlink(pidfile->path);
         }
@@ -39,7 +41,7 @@ G_NORETURN static void wait_and_remove(int fd, UnixSocketFile *socket, Pidfile *
     _exit(0);
 }
 
-int janitor_start(UnixSocketFile *socket, Pidfile *pidfile, GError **error)
+int janitor_start(Listener *listeners, gsize count, Pidfile *pidfile, GError **error)
 {
     int pair[2];
 
@@ -49,7 +51,7 @@ int janitor_start(UnixSocketFile *socket, Pidfile *pidfile, GError **error)
     }
     pid_t child = fork();
     if (child == 0) {
-        wait_and_remove(pair[1], socket, pidfile);
+        wait_and_remove(pair[1], listeners, count, pidfile);
     }
     close(pair[1]);
     if (child < 0) {

@@ -8,13 +8,12 @@
 #ifndef TOOLS_JANITOR_H
 #define TOOLS_JANITOR_H
 
+#include "tools/common/listener.h"
 #include "util/daemon.h"
-#include "util/unix-socket.h"
 
-/* Forks the process that will remove @socket and @pidfile.  After service_new(), before
- * threads start.  Returns what
- * janitor_finish() takes, -1 with @error. */
-int janitor_start(UnixSocketFile *socket, Pidfile *pidfile, GError **error);
+/* Forks the process that will remove the files of @listeners and @pidfile.  After service_new(),
+ * before threads start.  Returns what janitor_finish() takes, -1 with @error. */
+int janitor_start(Listener *listeners, gsize count, Pidfile *pidfile, GError **error);
 
 /* Has the files removed, and returns when they are. */
 void janitor_finish(int janitor);

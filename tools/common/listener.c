@@ -15,23 +15,23 @@
 
 #define BACKLOG 8 /* one front end is served at a time, the next ones wait */
 
-static int refuse_path(int fd, const char *path, GError **error)
+static int refuse_path(int fd, const char *option, const char *path, GError **error)
 {
     struct stat status;
 
     if (errno == EADDRINUSE) {
         gboolean served = stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
-        vm_error_set(error, "--socket-path %s: %s", path,
+        vm_error_set(error, "%s %s: %s", option, path,
                      served ? "another process listens there"
                             : "a file that is no socket lies there");
     } else {
-        vm_error_set_errno(error, errno, "--socket-path %s: cannot listen there", path);
+        vm_error_set_errno(error, errno, "%s %s: cannot listen there", option, path);
     }
     fd_clear(&fd);
     return -1;
 }
 
-static int listen_at(const char *path, GError **error)
+static int listen_at(const char *option, const char *path, GError **error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct sockaddr *generic = (const struct sockaddr *)&address;
@@ -39,7 +39,7 @@ static int listen_at(const char *path, GError **error)
 
     strcpy(address.sun_path, path); /* whose length was checked with the option */
     if (fd < 0) {
-        return refuse_path(fd, path, error);
+        return refuse_path(fd, option, path, error);
     }
     int result = bind(fd, generic, sizeof(address));
     if (result < 0 && errno == EADDRINUSE) {
@@ -48,7 +48,7 @@ static int listen_at(const char *path, GError **error)
         result = gone ? bind(fd, generic, sizeof(address)) : -1;
     }
     if (result < 0 || listen(fd, BACKLOG) < 0) {
-        return refuse_path(fd, path, error);
+        return refuse_path(fd, option, path, error);
     }
     return fd;
 }
@@ -92,17 +92,22 @@ static gboolean inherit(Listener *listener, int fd, GError **error)
     return fd_set_nonblocking(fd, TRUE, error);
 }
 
-gboolean listener_open(Listener *listener, const ServiceOptions *options, GError **error)
+gboolean listener_open_at(Listener *listener, const char *option, const char *path, GError **error)
 {
-    *listener = (Listener){.fd = -1, .connected = -1};
-    if (!options->socket_path) {
-        return inherit(listener, options->fd, error);
-    }
-    listener->fd = listen_at(options->socket_path, error);
+    *listener = (Listener){.fd = listen_at(option, path, error), .connected = -1};
     if (listener->fd >= 0) {
-        unix_socket_file_note(&listener->file, options->socket_path);
+        unix_socket_file_note(&listener->file, path);
     }
     return listener->fd >= 0;
+}
+
+gboolean listener_open(Listener *listener, const ServiceOptions *options, GError **error)
+{
+    if (options->socket_path) {
+        return listener_open_at(listener, "--socket-path", options->socket_path, error);
+    }
+    *listener = (Listener){.fd = -1, .connected = -1};
+    return inherit(listener, options->fd, error);
 }
 
 gboolean listener_is_exhausted(const Listener *listener)

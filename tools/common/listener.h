@@ -9,7 +9,7 @@
 typedef struct Listener {
     int fd;              /* listening; -1 if only one connection was inherited */
     int connected;       /* the inherited connection until it is taken, else -1 */
-    UnixSocketFile file; /* of --socket-path */
+    UnixSocketFile file; /* that a socket of our own is bound to */
 } Listener;
 
 /*
@@ -17,6 +17,9 @@ typedef struct Listener {
  * Descriptors are non-blocking and close-on-exec.  FALSE with @error naming option and value.
  */
 gboolean listener_open(Listener *listener, const ServiceOptions *options, GError **error);
+
+/* Listens at @path, the value of @option, in the same way. */
+gboolean listener_open_at(Listener *listener, const char *option, const char *path, GError **error);
 
 /* TRUE if there will be no further connection. */
 gboolean listener_is_exhausted(const Listener *listener);

@@ -12,18 +12,22 @@
 #define MEM_SLOTS_DEFAULT 4096
 #define MEM_SLOTS_MAXIMUM 32768
 
-static gboolean apply_socket_path(const char *value, gpointer target, GError **error)
+gboolean service_path_check(const char *path, GError **error)
 {
-    ServiceOptions *options = target;
     gsize longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 
-    if (strlen(value) > longest) {
+    if (strlen(path) > longest) {
         vm_error_set(error, "the path has %zu bytes, that of a unix socket at most %zu",
-                     strlen(value), longest);
+                     strlen(path), longest);
         return FALSE;
     }
-    options->socket_path = value;
     return TRUE;
+}
+
+static gboolean apply_socket_path(const char *value, gpointer target, GError **error)
+{
+    ((ServiceOptions *)target)->socket_path = value;
+    return service_path_check(value, error);
 }
 
 static gboolean apply_log(const char *value, gpointer target, GError **error G_GNUC_UNUSED)

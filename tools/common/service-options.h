@@ -33,6 +33,9 @@ extern const ToolOption service_option_table[];
 
 void service_options_init(ServiceOptions *options);
 
+/* Whether @path fits into the address of a unix socket.  @error without the option's name. */
+gboolean service_path_check(const char *path, GError **error);
+
 /* What a single option cannot know: exactly one of --socket-path and --fd. */
 gboolean service_options_check(const ServiceOptions *options, GError **error);
 

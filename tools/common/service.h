@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of a back-end program: it serves one front end after the other and obeys signals.
+ * The life of a back-end program: it serves one front end after the other at each of its
+ * listeners and obeys signals.
  * SIGTERM and SIGINT end it in order, SIGHUP reloads, SIGUSR1 logs statistics.  While one front end
  * is served the next ones wait in the listener's queue, because a virtual machine that connects
  * again may come before its old connection was seen to end.
@@ -14,28 +15,30 @@
 
 /* What a kind of device does.  All on the control thread, which is the one of service_run(). */
 typedef struct ServiceOperations {
-    /* A device for the connection @socket, which it takes in any case.  NULL with @error. */
-    VhostUserDevice *(*connect)(gpointer opaque, int socket, GError **error);
+    /* A device for the connection @socket, which it takes in any case, at the listener number
+     * @port.  NULL with @error. */
+    VhostUserDevice *(*connect)(gpointer opaque, guint port, int socket, GError **error);
     /* The connection has ended; the device is freed right after. */
-    void (*disconnect)(gpointer opaque, VhostUserDevice *device);
-    /* SIGHUP.  @device is NULL while there is no front end. */
-    void (*reload)(gpointer opaque, VhostUserDevice *device);
-    /* Appends "name: value" lines; @device as above. */
-    void (*statistics)(gpointer opaque, VhostUserDevice *device, GString *text);
+    void (*disconnect)(gpointer opaque, guint port, VhostUserDevice *device);
+    /* SIGHUP. */
+    void (*reload)(gpointer opaque);
+    /* Appends "name: value" lines. */
+    void (*statistics)(gpointer opaque, GString *text);
 } ServiceOperations;
 
 typedef struct Service Service;
 
 /*
  * Blocks the signals, so before other threads start, which inherit that; ignores SIGPIPE and
- * guards against SIGBUS (fault.h).  @listener outlives it.  NULL with @error.
+ * guards against SIGBUS (fault.h).  @listeners outlive it; each has one front end at a time.  NULL
+ * with @error.
  */
-Service *service_new(Listener *listener, const ServiceOperations *operations, gpointer opaque,
-                     GError **error);
+Service *service_new(Listener *listeners, guint count, const ServiceOperations *operations,
+                     gpointer opaque, GError **error);
 
 /*
- * Serves until a signal ends it: TRUE; or until the one inherited connection has ended: TRUE if it
- * did in order.  The log has said why if not.
+ * Serves until a signal ends it: TRUE; or until an inherited connection has ended: TRUE if it did
+ * in order.  The log has said why if not.
  */
 gboolean service_run(Service *service);
 

@@ -67,7 +67,7 @@ static void kicked(BlkWatch *watch)
 {
     BlkQueue *queue = (BlkQueue *)((char *)watch - offsetof(BlkQueue, kick));
 
-    blk_statistics_count(&queue->worker->statistics.kicks, 1);
+    counter_add(&queue->worker->statistics.kicks, 1);
     blk_queue_enlist(queue);
 }
 
@@ -136,7 +136,7 @@ static void push(BlkQueue *queue, BlkRequest *request)
     BlkStatistics *statistics = &queue->worker->statistics;
 
     if (request->status != VIRTIO_BLK_S_OK) {
-        blk_statistics_count(&statistics->errors, 1);
+        counter_add(&statistics->errors, 1);
     }
     uint32_t length = blk_request_answer(request);
 
@@ -227,19 +227,19 @@ static void take(BlkQueue *queue, VhostUserElement *element)
     BlkRequestNext next = blk_request_parse(request, worker->rules, element);
 
     if (element->resubmitted) {
-        blk_statistics_count(&statistics->resubmitted, 1);
+        counter_add(&statistics->resubmitted, 1);
     }
     if (next == BLK_REQUEST_DROP) {
-        blk_statistics_count(&statistics->malformed, 1);
+        counter_add(&statistics->malformed, 1);
         vhost_user_queue_push(queue->queue, element, 0);
         return;
     }
-    blk_statistics_count(&statistics->requests[request->operation], 1);
+    counter_add(&statistics->requests[request->operation], 1);
     if (worker->trace != NULL) {
         blk_request_trace(request, worker->trace, worker->trace_opaque);
     }
     if (next == BLK_REQUEST_EXECUTE) {
-        blk_statistics_count(&statistics->bytes[request->operation], request->bytes);
+        counter_add(&statistics->bytes[request->operation], request->bytes);
         execute(queue, request);
     } else {
         push(queue, request);
@@ -264,8 +264,7 @@ static void push_done(BlkQueue *queue)
         int64_t took = queue->now - request->started;
 
         next = request->next_done;
-        blk_statistics_count(&queue->worker->statistics.latency[blk_latency_bucket((uint64_t)took)],
-                             1);
+        counter_add(&queue->worker->statistics.latency[blk_latency_bucket((uint64_t)took)], 1);
         executed(queue, request);
         push(queue, request);
         queue->in_work--;
@@ -295,8 +294,8 @@ static void count_in_place(BlkQueue *queue)
     uint64_t took = (uint64_t)(clock_now() - queue->now);
 
     /* The driver sees all of them at the end of the turn. */
-    blk_statistics_count(&statistics->latency[blk_latency_bucket(took)], queue->in_place);
-    blk_statistics_count(&statistics->in_place, queue->in_place);
+    counter_add(&statistics->latency[blk_latency_bucket(took)], queue->in_place);
+    counter_add(&statistics->in_place, queue->in_place);
 }
 
 static void serve(BlkQueue *queue)

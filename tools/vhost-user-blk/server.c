@@ -5,7 +5,9 @@
 #include "libvhost-user/queue.h"
 #include "tools/common/log.h"
 #include "tools/common/sandbox.h"
+#include "tools/common/totals.h"
 #include "tools/vhost-user-blk/config.h"
+#include "tools/vhost-user-blk/options.h"
 #include "tools/vhost-user-blk/worker.h"
 #include "util/error.h"
 
@@ -14,21 +16,14 @@
 #include <linux/fs.h>
 #include <seccomp.h>
 
-/* Of all connections so far. */
-typedef struct Totals {
-    uint64_t connections;
-    uint64_t messages, refused;
-    uint64_t regions_added, regions_removed, regions_peak;
-    VhostUserQueueStatistics queues;
-} Totals;
-
-struct BlkServer {
+typedef struct BlkServer {
     const BlkOptions *options;
     BlkDisk *disk;
     BlkConfig *config;
     BlkWorkers *workers;
-    Totals ended; /* connections that have ended */
-};
+    VhostUserDevice *device; /* NULL without a front end */
+    Totals ended;            /* connections that have ended */
+} BlkServer;
 
 /* --- the device --- */
 
@@ -88,7 +83,8 @@ static const VhostUserDeviceOperations device_operations = {
 
 /* --- connections --- */
 
-static VhostUserDevice *connect_device(gpointer opaque, int socket, GError **error)
+static VhostUserDevice *connect_device(gpointer opaque, guint port G_GNUC_UNUSED, int socket,
+                                       GError **error)
 {
     BlkServer *server = opaque;
     const VhostUserDeviceParameters parameters = {
@@ -109,40 +105,20 @@ static VhostUserDevice *connect_device(gpointer opaque, int socket, GError **err
         return NULL;
     }
     server->ended.connections++;
+    server->device = device;
     return device;
 }
 
-/* Adds what @device has counted to @totals. */
-static void add_device(const BlkServer *server, VhostUserDevice *device, Totals *totals)
-{
-    VhostUserDeviceStatistics counted;
-    VhostUserQueueStatistics queue;
-
-    vhost_user_device_statistics(device, &counted);
-    totals->messages += counted.messages;
-    totals->refused += counted.refused;
-    totals->regions_added += counted.regions_added;
-    totals->regions_removed += counted.regions_removed;
-    totals->regions_peak = MAX(totals->regions_peak, counted.regions_peak);
-    for (guint i = 0; i < server->options->num_queues; i++) {
-        vhost_user_queue_statistics(vhost_user_device_queue(device, i), &queue);
-        totals->queues.calls += queue.calls;
-        totals->queues.calls_spared += queue.calls_spared;
-        totals->queues.faults += queue.faults;
-        totals->queues.lookups += queue.lookups;
-        totals->queues.lookup_hits += queue.lookup_hits;
-    }
-}
-
-static void disconnect_device(gpointer opaque, VhostUserDevice *device)
+static void disconnect_device(gpointer opaque, guint port G_GNUC_UNUSED, VhostUserDevice *device)
 {
     BlkServer *server = opaque;
 
-    add_device(server, device, &server->ended);
+    totals_add_device(&server->ended, device, server->options->num_queues, TRUE);
+    server->device = NULL;
     blk_config_set_driver_features(server->config, 0);
 }
 
-static void reload(gpointer opaque, VhostUserDevice *device)
+static void reload(gpointer opaque)
 {
     BlkServer *server = opaque;
     g_autoptr(GError) error = NULL;
@@ -157,7 +133,7 @@ static void reload(gpointer opaque, VhostUserDevice *device)
     }
     log_info("%s: %s %" G_GUINT64_FORMAT " bytes", blk_disk_path(server->disk),
              changed ? "the size is now" : "the size is still", blk_disk_size(server->disk));
-    int result = changed && device ? vhost_user_device_config_changed(device) : 0;
+    int result = changed && server->device ? vhost_user_device_config_changed(server->device) : 0;
     if (result < 0) {
         log_warning("the front end cannot be told of the new size: %s", g_strerror(-result));
     }
@@ -165,40 +141,21 @@ static void reload(gpointer opaque, VhostUserDevice *device)
 
 /* --- statistics --- */
 
-static void append_number(GString *text, const char *name, uint64_t value)
-{
-    g_string_append_printf(text, "%s: %" G_GUINT64_FORMAT "\n", name, value);
-}
-
-static void append_statistics(gpointer opaque, VhostUserDevice *device, GString *text)
+static void append_statistics(gpointer opaque, GString *text)
 {
     const BlkServer *server = opaque;
-    VhostUserDeviceStatistics now = {0};
     BlkStatistics requests = {0};
     Totals totals = server->ended;
 
-    if (device) {
-        add_device(server, device, &totals);
-        vhost_user_device_statistics(device, &now);
+    if (server->device) {
+        totals_add_device(&totals, server->device, server->options->num_queues, FALSE);
     }
     blk_workers_statistics(server->workers, &requests);
     blk_statistics_format(&requests, text);
-    append_number(text, "connections", totals.connections);
-    append_number(text, "messages", totals.messages);
-    append_number(text, "messages-refused", totals.refused);
-    append_number(text, "regions", now.regions);
-    append_number(text, "regions-peak", totals.regions_peak);
-    append_number(text, "regions-added", totals.regions_added);
-    append_number(text, "regions-removed", totals.regions_removed);
-    append_number(text, "guest-memory-bytes", now.bytes);
-    append_number(text, "lookups", totals.queues.lookups);
-    append_number(text, "lookup-hits", totals.queues.lookup_hits);
-    append_number(text, "faults", totals.queues.faults);
-    append_number(text, "interrupts", totals.queues.calls);
-    append_number(text, "interrupts-spared", totals.queues.calls_spared);
+    totals_append(&totals, text);
 }
 
-const ServiceOperations blk_server_operations = {
+static const ServiceOperations blk_server_operations = {
     .connect = connect_device,
     .disconnect = disconnect_device,
     .reload = reload,
@@ -217,22 +174,25 @@ static void request_failed(void *opaque, const char *line)
     log_warning("%s: %s", blk_disk_path(((BlkServer *)opaque)->disk), line);
 }
 
-BlkServer *blk_server_new(const BlkOptions *options, GError **error)
+static gpointer open_server(gconstpointer device_options, GError **error)
 {
-    g_autoptr(BlkServer) server = g_new0(BlkServer, 1);
+    const BlkOptions *options = device_options;
+    BlkServer *server = g_new0(BlkServer, 1);
 
     server->options = options;
     server->disk = blk_disk_open(&options->disk, error);
     if (!server->disk) {
+        g_free(server);
         return NULL;
     }
     server->config =
         blk_config_new(server->disk, (uint16_t)options->num_queues, (uint16_t)options->queue_size);
-    return g_steal_pointer(&server);
+    return server;
 }
 
-gboolean blk_server_start(BlkServer *server, GError **error)
+static gboolean start_server(gpointer opaque, GError **error)
 {
+    BlkServer *server = opaque;
     const BlkWorkersOptions options = {
         .count = server->options->iothreads,
         .queue_size = server->options->queue_size,
@@ -255,7 +215,7 @@ gboolean blk_server_start(BlkServer *server, GError **error)
     return TRUE;
 }
 
-gboolean blk_server_enter_sandbox(GError **error)
+static gboolean enter_sandbox(GError **error)
 {
     static const SandboxCall calls[] = {
         {SCMP_SYS(preadv), -1, 0, 0},
@@ -272,8 +232,10 @@ gboolean blk_server_enter_sandbox(GError **error)
     return sandbox_enter(calls, G_N_ELEMENTS(calls), error);
 }
 
-gboolean blk_server_flush(BlkServer *server, GError **error)
+/* Makes everything written stable (not with --cache unsafe).  No request is in flight. */
+static gboolean flush_server(gpointer opaque, GError **error)
 {
+    BlkServer *server = opaque;
     int result = blk_disk_flush(server->disk);
 
     if (result < 0) {
@@ -283,8 +245,10 @@ gboolean blk_server_flush(BlkServer *server, GError **error)
     return result == 0;
 }
 
-void blk_server_free(BlkServer *server)
+static void free_server(gpointer opaque)
 {
+    BlkServer *server = opaque;
+
     if (server) {
         blk_workers_free(server->workers);
         g_clear_pointer(&server->config, blk_config_free);
@@ -292,3 +256,15 @@ void blk_server_free(BlkServer *server)
         g_free(server);
     }
 }
+
+const ProgramKind blk_program = {
+    .name = "vhost-user-blk",
+    .capabilities = "{\n  \"type\": \"block\",\n  \"features\": [\"read-only\", \"blk-file\"]\n}",
+    .print_help = blk_options_print_help,
+    .open = open_server,
+    .start = start_server,
+    .enter_sandbox = enter_sandbox,
+    .finish = flush_server,
+    .free = free_server,
+    .service = &blk_server_operations,
+};

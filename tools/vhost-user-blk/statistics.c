@@ -63,12 +63,9 @@ void blk_statistics_add(BlkStatistics *sum, const BlkStatistics *more)
 {
     /* Nothing in it but counters. */
     G_STATIC_ASSERT(sizeof(BlkStatistics) % sizeof(uint64_t) == 0);
-    uint64_t *to = (uint64_t *)(void *)sum;
-    const uint64_t *from = (const uint64_t *)(const void *)more;
 
-    for (size_t i = 0; i < sizeof(BlkStatistics) / sizeof(uint64_t); i++) {
-        to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-    }
+    counters_sum((uint64_t *)(void *)sum, (const uint64_t *)(const void *)more,
+                 sizeof(BlkStatistics) / sizeof(uint64_t));
 }
 
 void blk_statistics_format(const BlkStatistics *statistics, GString *text)

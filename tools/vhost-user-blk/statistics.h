@@ -6,6 +6,8 @@
 #ifndef VHOST_USER_BLK_STATISTICS_H
 #define VHOST_USER_BLK_STATISTICS_H
 
+#include "tools/common/counter.h"
+
 #include <glib.h>
 #include <stdint.h>
 
@@ -48,12 +50,6 @@ uint64_t blk_latency_floor(unsigned bucket); /* the smallest value in it */
 /* The value that @permille of all requests were not slower than, rounded up to its bucket's end;
  * 0 without requests. */
 uint64_t blk_statistics_latency(const BlkStatistics *statistics, unsigned permille);
-
-/* For the one thread that owns the counter. Relaxed: readers need no order between counters. */
-static inline void blk_statistics_count(uint64_t *counter, uint64_t by)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
-}
 
 /* Adds @more, which its owner may be writing at the moment, to @sum. */
 void blk_statistics_add(BlkStatistics *sum, const BlkStatistics *more);

@@ -98,7 +98,7 @@ static void work(BlkWorker *worker)
         int patience = worker->ready.length > 0 ? 0 : worker->polled > 0 ? POLL_MICROSECONDS : -1;
 
         if (patience < 0) {
-            blk_statistics_count(&worker->statistics.waits, 1);
+            counter_add(&worker->statistics.waits, 1);
         }
         worker->engine->class->wait(worker->engine, patience);
         if (patience > 0) {
