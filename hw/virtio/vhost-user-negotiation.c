@@ -71,11 +71,13 @@ static gboolean negotiate_features(VhostUserSession *session, GError **error)
 static gboolean negotiate_queues(VhostUserSession *session, GError **error)
 {
     const VhostUserNeeds *needs = session->needs;
-    uint64_t granted = 1;
+    uint64_t granted = MAX(needs->queues_without_mq, 1);
 
-    if (vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_MQ) &&
-        !vhost_user_call_u64(session, VHOST_USER_GET_QUEUE_NUM, &granted, error)) {
-        return FALSE;
+    if (vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_MQ)) {
+        if (!vhost_user_call_u64(session, VHOST_USER_GET_QUEUE_NUM, &granted, error)) {
+            return FALSE;
+        }
+        granted = MIN(granted, UINT16_MAX) * MAX(needs->queues_a_unit, 1);
     }
     if (granted < needs->queues && needs->needs_mq) {
         vm_error_set(error, "%s: %u queues are wanted, the backend has %" G_GUINT64_FORMAT,

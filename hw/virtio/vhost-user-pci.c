@@ -3,13 +3,12 @@
  * The vhost-user PCI device: what the driver does to the transport becomes jobs of the session,
  * and what the session reports becomes status and interrupts of the transport.
  */
-#include "hw/virtio/vhost-user-pci.h"
+#include "vhost-user-pci-internal.h"
 
 #include "util/error.h"
 #include "util/report.h"
 
 #include <linux/virtio_config.h>
-#include <string.h>
 
 /* Where a packed ring begins: both wrap counters are 1 (vhost-user, "Vring base"). */
 #define PACKED_RING_BASE 0x80008000u
@@ -60,6 +59,7 @@ static const VhostUserCallbacks callbacks = {
 
 static VhostUserRing ring_of(VhostUserPci *device, const VirtQueue *queue)
 {
+    const VhostUserKind *kind = vhost_user_kind(device);
     gboolean packed = virtio_has_feature(VIRTIO_PCI(device), VIRTIO_F_RING_PACKED);
 
     return (VhostUserRing){
@@ -69,7 +69,7 @@ static VhostUserRing ring_of(VhostUserPci *device, const VirtQueue *queue)
         .driver_area = queue->driver_area,
         .device_area = queue->device_area,
         .base = packed ? PACKED_RING_BASE : 0,
-        .enabled = TRUE,
+        .enabled = kind->queue_enabled == NULL || kind->queue_enabled(device, queue->index),
         .kick = queue->kick,
         .call = queue->call,
     };
@@ -87,10 +87,11 @@ static void start(VirtioPci *virtio)
         virtio_pci_set_broken(virtio);
         return;
     }
+    vhost_user_local_start(device);
     for (unsigned i = 0; i < virtio_pci_queue_count(virtio); i++) {
         const VirtQueue *queue = virtio_pci_queue(virtio, i);
 
-        if (queue->enabled) {
+        if (queue->enabled && !vhost_user_queue_is_local(device, i)) {
             VhostUserRing ring = ring_of(device, queue);
 
             if (device->resume) {
@@ -116,6 +117,7 @@ static void stop(VirtioPci *virtio, gboolean wait)
     if (device->session == NULL) {
         return;
     }
+    vhost_user_local_stop(device);
     if (virtio->pausing) {
         device->resume = TRUE;
         run_state_stop_hold();
@@ -129,7 +131,9 @@ static void queue_reset(VirtioPci *virtio, VirtQueue *queue)
 {
     VhostUserPci *device = VHOST_USER_PCI(virtio);
 
-    if (device->session != NULL) {
+    if (vhost_user_queue_is_local(device, queue->index)) {
+        vhost_user_local_queue_stop(device, queue);
+    } else if (device->session != NULL) {
         vhost_user_session_ring_stop(device->session, queue->index, TRUE);
     }
 }
@@ -137,9 +141,12 @@ static void queue_reset(VirtioPci *virtio, VirtQueue *queue)
 static void queue_enabled(VirtioPci *virtio, VirtQueue *queue)
 {
     VhostUserPci *device = VHOST_USER_PCI(virtio);
-    VhostUserRing ring = ring_of(device, queue);
 
-    if (device->session != NULL) {
+    if (vhost_user_queue_is_local(device, queue->index)) {
+        vhost_user_local_queue_start(device, queue, FALSE);
+    } else if (device->session != NULL) {
+        VhostUserRing ring = ring_of(device, queue);
+
         vhost_user_session_ring_start(device->session, &ring);
     }
 }
@@ -152,36 +159,8 @@ static void reset(VirtioPci *virtio)
     if (device->session != NULL && !device->lost) {
         vhost_user_session_reset(device->session);
     }
-}
-
-/* --- configuration space --- */
-
-static void config_read(VirtioPci *virtio, uint32_t offset, void *bytes, uint32_t size)
-{
-    VhostUserPci *device = VHOST_USER_PCI(virtio);
-    VhostUserPciClass *class = VHOST_USER_PCI_GET_CLASS(device);
-    uint32_t length = device->needs.config_size;
-    g_autofree uint8_t *config = NULL;
-
-    memset(bytes, 0, size);
-    if (device->session == NULL || offset >= length) {
-        return;
-    }
-    config = g_memdup2(vhost_user_session_config(device->session), length);
-    if (class->config_filter != NULL) {
-        class->config_filter(device, config, length);
-    }
-    memcpy(bytes, config + offset, MIN(size, length - offset));
-}
-
-static void config_write(VirtioPci *virtio, uint32_t offset, const void *bytes, uint32_t size)
-{
-    VhostUserPci *device = VHOST_USER_PCI(virtio);
-    VhostUserPciClass *class = VHOST_USER_PCI_GET_CLASS(device);
-
-    if (device->session != NULL && !device->lost && class->config_writable != NULL &&
-        class->config_writable(device, offset, size)) {
-        vhost_user_session_config_write(device->session, offset, bytes, size);
+    if (vhost_user_kind(device)->reset != NULL) {
+        vhost_user_kind(device)->reset(device);
     }
 }
 
@@ -229,7 +208,9 @@ static void end_session(VhostUserPci *device, VhostUserDone *done)
 
 static gboolean set_up(VhostUserPci *device, GError **error)
 {
-    VhostUserPciClass *class = VHOST_USER_PCI_GET_CLASS(device);
+    const VhostUserKind *kind = vhost_user_kind(device);
+    g_autofree uint16_t *sizes = NULL;
+    guint queues = vhost_user_session_queues(device->session) + device->local_queues;
     uint64_t features = vhost_user_session_features(device->session);
 
     if (!(features >> VIRTIO_F_VERSION_1 & 1)) {
@@ -240,11 +221,15 @@ static gboolean set_up(VhostUserPci *device, GError **error)
             name_of(device));
         return FALSE;
     }
-    if (class->connected != NULL && !class->connected(device, &features, error)) {
+    if (kind->connected != NULL && !kind->connected(device, &features, error)) {
         return FALSE;
     }
-    return virtio_pci_setup(VIRTIO_PCI(device), features,
-                            vhost_user_session_queues(device->session), device->queue_size, error);
+    sizes = g_new(uint16_t, queues);
+    for (guint i = 0; i < queues; i++) {
+        sizes[i] =
+            kind->size_of_queue != NULL ? kind->size_of_queue(device, i) : device->queue_size;
+    }
+    return virtio_pci_setup(VIRTIO_PCI(device), features, queues, sizes, error);
 }
 
 static void connected(gpointer opaque, const GError *error)
@@ -299,15 +284,7 @@ static DeviceProgress realize(PciDevice *pci, GError **error)
     VhostUserPci *device = VHOST_USER_PCI(pci);
     int socket;
 
-    if (device->chardev == NULL) {
-        vm_error_set(error,
-                     "device '%s': property 'chardev' is missing; it names the socket of "
-                     "the backend",
-                     name_of(device));
-        return DEVICE_FAILED;
-    }
-    if (!VHOST_USER_PCI_GET_CLASS(device)->prepare(device, error) ||
-        !check_memory_is_shared(device, error)) {
+    if (!vhost_user_kind_prepare(device, error) || !check_memory_is_shared(device, error)) {
         return DEVICE_FAILED;
     }
     socket = take_socket(device, error);
@@ -337,6 +314,7 @@ static DeviceProgress unrealize(PciDevice *pci)
     VhostUserPci *device = VHOST_USER_PCI(pci);
 
     if (VIRTIO_PCI(device)->started) {
+        vhost_user_local_stop(device);
         vhost_user_session_stop(device->session, FALSE, NULL, NULL);
     }
     end_session(device, unrealize_ended);
@@ -353,16 +331,6 @@ static void hurry(Device *base)
 }
 
 /* --- type --- */
-
-static const VmField vhost_user_pci_fields[] = {
-    {.name = "chardev",
-     .doc = "the character device whose socket leads to the backend",
-     .kind = VM_FIELD_LINK,
-     .offset = offsetof(VhostUserPci, chardev),
-     .link_type = chardev_get_type,
-     .flags = VM_FIELD_REQUIRED},
-    {.name = NULL},
-};
 
 static void vhost_user_pci_init(VhostUserPci *device G_GNUC_UNUSED)
 {
@@ -381,9 +349,8 @@ static void vhost_user_pci_class_init(VhostUserPciClass *class)
     virtio_class->queue_reset = queue_reset;
     virtio_class->queue_enabled = queue_enabled;
     virtio_class->reset = reset;
-    virtio_class->config_read = config_read;
-    virtio_class->config_write = config_write;
-    vm_object_class_install_fields(class, vhost_user_pci_fields);
+    virtio_class->config_read = vhost_user_kind_config_read;
+    virtio_class->config_write = vhost_user_kind_config_write;
 }
 
 VM_DEFINE_TYPE("vhost-user-pci", VhostUserPci, VhostUserPciClass, vhost_user_pci, TYPE_VIRTIO_PCI,

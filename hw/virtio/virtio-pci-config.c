@@ -21,8 +21,8 @@ uint32_t virtio_pci_device_config_read(VirtioPci *device, uint32_t offset, unsig
     VirtioPciClass *class = VIRTIO_PCI_GET_CLASS(device);
     uint32_t value = 0;
 
-    if (device->set_up && class->config_read && offset < class->config_size) {
-        class->config_read(device, offset, &value, MIN(size, class->config_size - offset));
+    if (device->set_up && class->config_read && offset < device->config_size) {
+        class->config_read(device, offset, &value, MIN(size, device->config_size - offset));
     }
     return GUINT32_FROM_LE(value);
 }
@@ -33,8 +33,8 @@ void virtio_pci_device_config_write(VirtioPci *device, uint32_t offset, uint32_t
     VirtioPciClass *class = VIRTIO_PCI_GET_CLASS(device);
     uint32_t little = GUINT32_TO_LE(value);
 
-    if (device->set_up && class->config_write && offset < class->config_size &&
-        size <= class->config_size - offset) {
+    if (device->set_up && class->config_write && offset < device->config_size &&
+        size <= device->config_size - offset) {
         class->config_write(device, offset, &little, size);
     }
 }

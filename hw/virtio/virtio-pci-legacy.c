@@ -124,7 +124,7 @@ static const IoOps legacy_ops = {.read = legacy_read, .write = legacy_write};
 
 void virtio_pci_legacy_setup(VirtioPci *device)
 {
-    uint32_t wanted = LEGACY_HEADER_MAX + VIRTIO_PCI_GET_CLASS(device)->config_size;
+    uint32_t wanted = LEGACY_HEADER_MAX + device->config_size;
     uint32_t size = 1u << g_bit_storage(wanted - 1);
 
     pci_device_add_bar(

@@ -146,7 +146,7 @@ static gboolean add_vectors(VirtioPci *device, GError **error)
 /* --- life --- */
 
 gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned queues,
-                          uint16_t queue_size, GError **error)
+                          const uint16_t *queue_sizes, GError **error)
 {
     if (queues < 1 || queues > VIRTIO_QUEUE_MAX) {
         vm_error_set(error, "device '%s': %u queues are not possible; 1 to %u are",
@@ -159,7 +159,7 @@ gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned 
     device->set_up = TRUE;
     virtio_pci_watch_run_state(device);
     for (unsigned index = 0; index < queues; index++) {
-        if (!add_queue(device, queue_size, error)) {
+        if (!add_queue(device, queue_sizes[index], error)) {
             virtio_pci_teardown(device);
             return FALSE;
         }

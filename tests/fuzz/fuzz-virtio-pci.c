@@ -88,10 +88,12 @@ static void stub_config_write(VirtioPci *device G_GNUC_UNUSED, uint32_t offset, 
 
 static DeviceProgress stub_realize(PciDevice *device, GError **error)
 {
+    static const uint16_t queue_sizes[] = {[0 ... QUEUES - 1] = QUEUE_SIZE};
     const uint64_t features =
         UINT64_C(1) << VIRTIO_F_RING_RESET | UINT64_C(1) << VIRTIO_F_RING_PACKED | 0x6;
 
-    if (!virtio_pci_setup(VIRTIO_PCI(device), features, QUEUES, QUEUE_SIZE, error)) {
+    VIRTIO_PCI(device)->config_size = CONFIG_SIZE;
+    if (!virtio_pci_setup(VIRTIO_PCI(device), features, QUEUES, queue_sizes, error)) {
         return DEVICE_FAILED;
     }
     pci_device_set_visible(device);
@@ -112,7 +114,6 @@ static void stub_class_init(VirtioPciClass *class)
     PCI_DEVICE_CLASS(class)->unrealize = stub_unrealize;
     class->virtio_id = 2;
     class->transitional = TRUE;
-    class->config_size = CONFIG_SIZE;
     class->start = stub_start;
     class->stop = stub_stop;
     class->queue_reset = stub_queue_reset;

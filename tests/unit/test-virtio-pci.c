@@ -82,7 +82,9 @@ static void probe_config_write(VirtioPci *device G_GNUC_UNUSED, uint32_t offset,
 
 static DeviceProgress probe_realize(PciDevice *device, GError **error)
 {
-    if (!virtio_pci_setup(VIRTIO_PCI(device), FEATURES, QUEUES, QUEUE_SIZE, error)) {
+    static const uint16_t queue_sizes[] = {[0 ... QUEUES - 1] = QUEUE_SIZE};
+    VIRTIO_PCI(device)->config_size = sizeof(configuration);
+    if (!virtio_pci_setup(VIRTIO_PCI(device), FEATURES, QUEUES, queue_sizes, error)) {
         return DEVICE_FAILED;
     }
     pci_device_set_visible(device);
@@ -102,7 +104,6 @@ static void probe_class_init(VirtioPciClass *class)
     PCI_DEVICE_CLASS(class)->unrealize = probe_unrealize;
     class->virtio_id = 2;
     class->transitional = TRUE;
-    class->config_size = sizeof(configuration);
     class->start = probe_start;
     class->stop = probe_stop;
     class->queue_reset = probe_queue_reset;

@@ -39,6 +39,8 @@ typedef struct VhostUserNeeds {
     uint32_t config_minimum; /* what an older backend must have at least; 0: all of config_size */
     gboolean needs_config;   /* fail without PROTOCOL_F_CONFIG */
     guint queues;            /* wanted */
+    guint queues_without_mq; /* what a backend has that cannot be asked; 0: 1 */
+    guint queues_a_unit;     /* rings that GET_QUEUE_NUM counts as one (2: pairs); 0: 1 */
     gboolean needs_mq; /* fail if more than one queue is wanted and the backend grants fewer */
 } VhostUserNeeds;
 

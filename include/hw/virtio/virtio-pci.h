@@ -25,6 +25,7 @@ typedef struct VirtQueue {
     int kick;         /* event fd: guest to device; exists as long as the device */
     int call;         /* event fd: device to guest */
     guint call_watch; /* private: it is polled here in software */
+    guint kick_watch; /* for the device type: kick is looked at in this process; 0: it is not */
     IrqRoute *route;  /* private: it becomes a message without us; NULL: cannot */
 } VirtQueue;
 
@@ -35,6 +36,7 @@ struct VirtioPci {
     uint32_t
         vectors; /* property: MSI-X vectors; DEV_NVECTORS_UNSPECIFIED (0xffffffff): queues + 1 */
     uint32_t vector_limit;    /* private: what was made of it */
+    uint32_t config_size;     /* bytes of device configuration that are there; before setup */
     uint64_t device_features; /* offered; set by virtio_pci_setup() */
     uint64_t driver_features; /* chosen by the driver */
     uint8_t status;           /* virtio 1.2, 2.1 */
@@ -60,7 +62,6 @@ typedef struct VirtioPciClass {
     PciDeviceClass parent;
     uint16_t virtio_id;    /* virtio 1.2, 5 */
     gboolean transitional; /* legacy I/O BAR and transitional PCI id exist for this type */
-    uint32_t config_size;  /* bytes of device configuration that are there */
     /*
      * DRIVER_OK while the machine runs, or the machine continues: the queues run from now on.
      * Returns at once; trouble makes the device broken later.
@@ -93,11 +94,11 @@ VM_DECLARE_TYPE(VirtioPci, virtio_pci, VIRTIO_PCI)
 /*
  * The subtype knows its features, queues and configuration now (within its realize or when a
  * pending one completes): makes queues and event fds, BARs, capabilities and MSI-X.
- * @queue_size a power of two up to 32768.  Not yet visible to the guest: pci_device_set_visible()
- * is the subtype's to call.
+ * @queue_sizes: of each queue, a power of two up to 32768.  Not yet visible to the guest:
+ * pci_device_set_visible() is the subtype's to call.
  */
 gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned queues,
-                          uint16_t queue_size, GError **error);
+                          const uint16_t *queue_sizes, GError **error);
 /* The reverse, for unrealize: call after the session has ended. */
 void virtio_pci_teardown(VirtioPci *device);
 
