@@ -29,6 +29,9 @@ gboolean setup_process(const GArray *items, GError **error);
 /* -smp, -cpu, -action, -no-reboot, -no-shutdown. */
 gboolean setup_cpus(const GArray *items, GError **error);
 
+/* -rtc. */
+gboolean setup_clock(const GArray *items, GError **error);
+
 /*
  * The options that -set may change before they are used: chardev, object, device.
  * setup_groups() reads them all and applies -set.

@@ -229,9 +229,9 @@ gboolean setup_machine(const GArray *items, GError **error)
            make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
            make_qmp(items, "qmp", FALSE, error) && make_qmp(items, "qmp-pretty", TRUE, error) &&
            make_objects(TRUE, error) && check_background(items, error) &&
-           setup_cpus(items, error) && setup_machine_object(items, error) &&
-           make_objects(FALSE, error) && machine_build(error) && make_serial_ports(items, error) &&
-           make_devices(error);
+           setup_cpus(items, error) && setup_clock(items, error) &&
+           setup_machine_object(items, error) && make_objects(FALSE, error) &&
+           machine_build(error) && make_serial_ports(items, error) && make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

@@ -5,6 +5,8 @@
  */
 #include "tables.h"
 
+#include "hw/rtc/mc146818rtc.h"
+
 #define LINKS 4u        /* INTA to INTD */
 #define LINK_STATE 0x0b /* _STA: there, enabled, working; nothing to show to a user (6.3.7) */
 #define PCI_LAST_MEMORY 0xfebfffffu /* the I/O APIC follows */
@@ -106,6 +108,19 @@ static void write_serial_port(Aml *aml, unsigned index, const AcpiSerialPort *po
     aml_end(aml);
 }
 
+static void write_clock(Aml *aml)
+{
+    AmlResources *resources = aml_resources_new();
+
+    aml_device(aml, "RTC");
+    write_id(aml, "PNP0B00");
+    aml_resource_io(resources, RTC_PORT, 2);
+    aml_resource_irq(resources, RTC_LINE);
+    aml_name(aml, "_CRS");
+    aml_resources(aml, resources);
+    aml_end(aml);
+}
+
 /* Ports of the board that belong to nobody else's device (PNP0C02). */
 static void write_board_ports(Aml *aml)
 {
@@ -154,6 +169,7 @@ void acpi_dsdt_write(Aml *aml, const AcpiBoard *board)
     for (guint i = 0; i < board->serial_ports->len; i++) {
         write_serial_port(aml, i, &g_array_index(board->serial_ports, AcpiSerialPort, i));
     }
+    write_clock(aml);
     write_board_ports(aml);
     write_cpus(aml, board);
     if (board->memory_slots > 0) {

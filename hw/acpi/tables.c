@@ -2,6 +2,8 @@
 /* The fixed tables of ACPI 6.4, 5.2; section numbers in comments are of that. */
 #include "tables.h"
 
+#include "hw/rtc/mc146818rtc.h"
+
 #include <string.h>
 
 #define HEADER_SIZE 36u
@@ -24,7 +26,6 @@ enum { SRAT_CPU = 0, SRAT_MEMORY = 1 };
 /* IA-PC boot flags (5.2.9.3). */
 #define FADT_LEGACY_DEVICES (1u << 0)
 #define FADT_NO_VGA (1u << 2)
-#define FADT_NO_RTC (1u << 5) /* no CMOS clock */
 
 #define IO_APIC_ADDRESS 0xfec00000u
 #define LOCAL_APIC_ADDRESS 0xfee00000u
@@ -172,10 +173,11 @@ static void write_fadt(AcpiTables *tables, uint64_t facs, uint64_t dsdt)
     acpi_table_put(tables, 4, 1);
     acpi_table_put(tables, 4, 1);
     put_zeros(tables, 1 + 1 + 1);
-    acpi_table_put(tables, 0xfff, 2); /* no C2: its latency is above 100 us */
-    acpi_table_put(tables, 0xfff, 2); /* no C3: above 1000 us */
-    put_zeros(tables, 2 + 2 + 1 + 1 + 1 + 1 + 1);
-    acpi_table_put(tables, FADT_LEGACY_DEVICES | FADT_NO_VGA | FADT_NO_RTC, 2);
+    acpi_table_put(tables, 0xfff, 2);         /* no C2: its latency is above 100 us */
+    acpi_table_put(tables, 0xfff, 2);         /* no C3: above 1000 us */
+    put_zeros(tables, 2 + 2 + 1 + 1 + 1 + 1); /* up to the alarm's month */
+    acpi_table_put(tables, RTC_CENTURY, 1);
+    acpi_table_put(tables, FADT_LEGACY_DEVICES | FADT_NO_VGA, 2);
     acpi_table_put(tables, 0, 1);
     acpi_table_put(tables,
                    FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE |

@@ -12,6 +12,7 @@
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/linux-boot.h"
 #include "hw/mem/memory-device.h"
+#include "hw/rtc/mc146818rtc.h"
 #include "system/memory.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -277,6 +278,13 @@ static gboolean boot(Machine *machine, GError **error)
     return linux_boot_load(pc->linux_boot, &board, error);
 }
 
+static gboolean add_clock(const Machine *machine, GError **error)
+{
+    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+
+    return mc146818rtc_add(low, machine->ram_size - low, vcpu_topology()->count, error);
+}
+
 static gboolean build(Machine *machine, GError **error)
 {
     PcMachine *pc = (PcMachine *)machine;
@@ -291,7 +299,7 @@ static gboolean build(Machine *machine, GError **error)
         return FALSE;
     }
     acpi_init(pc->bus);
-    return TRUE;
+    return add_clock(machine, error);
 }
 
 static void finalize(GObject *object)
