@@ -202,7 +202,7 @@ static void set_gvalue(GObject *object, guint id G_GNUC_UNUSED, const GValue *va
     g_autoptr(json_object) json = json_from_gvalue(value);
     g_autoptr(GError) error = NULL;
 
-    if (!vm_object_set_json(VM_OBJECT(object), property->name, json, &error)) {
+    if (!vm_object_set_json(VM_OBJECT(object), vm_field_of(property)->name, json, &error)) {
         g_warning("%s", error->message);
     }
 }

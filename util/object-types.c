@@ -95,8 +95,9 @@ static GParamSpec *number_spec(const VmField *field, GParamFlags flags)
 static GParamSpec *field_spec(const VmField *field)
 {
     gboolean read_only = (field->flags & VM_FIELD_READ_ONLY) || (field->get && !field->set);
-    GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY |
-                        (read_only ? 0 : G_PARAM_WRITABLE);
+    /* Not G_PARAM_STATIC_NAME: GObject's own name of "num_queues" is "num-queues". */
+    GParamFlags flags = G_PARAM_STATIC_NICK | G_PARAM_STATIC_BLURB | G_PARAM_READABLE |
+                        G_PARAM_EXPLICIT_NOTIFY | (read_only ? 0 : G_PARAM_WRITABLE);
 
     switch (field->kind) {
     case VM_FIELD_BOOL:

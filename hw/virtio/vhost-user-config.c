@@ -23,9 +23,22 @@ TRACE_EVENT(vhost_user_backend_request, "a backend asks for something");
 
 /* --- reading --- */
 
-const uint8_t *vhost_user_session_config(VhostUserSession *session)
+void vhost_user_session_config(VhostUserSession *session, uint8_t *bytes, uint32_t size)
 {
-    return session->config;
+    pthread_mutex_lock(&session->lock);
+    memcpy(bytes, session->config, MIN(size, session->needs->config_size));
+    pthread_mutex_unlock(&session->lock);
+}
+
+/* GET_CONFIG number @number brought @bytes; one that came later may be there already. */
+static void keep_config(VhostUserSession *session, const uint8_t *bytes, guint64 number)
+{
+    pthread_mutex_lock(&session->lock);
+    if (number > session->config_fetch) {
+        session->config_fetch = number;
+        memcpy(session->config, bytes, session->needs->config_size);
+    }
+    pthread_mutex_unlock(&session->lock);
 }
 
 uint32_t vhost_user_session_config_length(VhostUserSession *session)
@@ -81,13 +94,27 @@ gboolean vhost_user_config_fetch(VhostUserSession *session, uint8_t *bytes, uint
 typedef struct ConfigJob {
     VhostUserJob job;
     VhostUserConfig config;
+    gboolean ask_again;
 } ConfigJob;
 
 static gboolean refresh_config(VhostUserSession *session, GError **error);
 
+static gboolean fetch_again(VhostUserSession *session, GError **error)
+{
+    uint8_t bytes[VHOST_USER_MAX_CONFIG_SIZE];
+    uint32_t length;
+
+    if (!vhost_user_config_fetch(session, bytes, &length, error)) {
+        return FALSE;
+    }
+    keep_config(session, bytes, ++session->config_fetches);
+    return TRUE;
+}
+
 static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, GError **error)
 {
-    const VhostUserConfig *config = &((const ConfigJob *)job)->config;
+    const ConfigJob *write = (const ConfigJob *)job;
+    const VhostUserConfig *config = &write->config;
 
     if (!vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_CONFIG)) {
         return TRUE;
@@ -95,7 +122,7 @@ static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, G
     if (vhost_user_channel_send(session->channel, VHOST_USER_SET_CONFIG, config,
                                 VHOST_USER_CONFIG_HEAD + config->size, NULL, 0, NULL, error) &&
         vhost_user_settle(session, error)) {
-        return TRUE;
+        return !write->ask_again || fetch_again(session, error);
     }
     /* The driver believes in what it wrote until it is told what the backend kept. */
     refresh_config(session, NULL);
@@ -105,9 +132,10 @@ static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, G
 static const VhostUserJobKind config_write_kind = {.name = "config-write", .run = run_config_write};
 
 void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset, const void *bytes,
-                                     uint32_t size)
+                                     uint32_t size, gboolean ask_again)
 {
     ConfigJob *write;
+    guint64 number;
 
     if (size == 0 || offset > session->needs->config_size ||
         size > session->needs->config_size - offset) {
@@ -118,14 +146,21 @@ void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset,
     write->config.size = size;
     write->config.flags = VHOST_USER_CONFIG_WRITABLE;
     memcpy(write->config.bytes, bytes, size);
+    write->ask_again = ask_again;
+    pthread_mutex_lock(&session->lock);
     memcpy(session->config + offset, bytes, size);
-    vhost_user_job_queue(session, &write->job, &config_write_kind, NULL, NULL);
+    pthread_mutex_unlock(&session->lock);
+    number = vhost_user_job_queue(session, &write->job, &config_write_kind, NULL, NULL);
+    if (ask_again) {
+        vhost_user_job_wait(session, number);
+    }
 }
 
 /* --- a change that the backend made --- */
 
 typedef struct ConfigNews {
     VhostUserSession *session;
+    guint64 number;
     uint8_t bytes[VHOST_USER_MAX_CONFIG_SIZE];
 } ConfigNews;
 
@@ -136,7 +171,7 @@ static void tell_config(gpointer data)
     VhostUserSession *session = news->session;
 
     if (session->state == VHOST_USER_CONNECTED) {
-        memcpy(session->config, news->bytes, session->needs->config_size);
+        keep_config(session, news->bytes, news->number);
         if (session->callbacks.config_changed != NULL) {
             session->callbacks.config_changed(session->opaque);
         }
@@ -159,6 +194,7 @@ static gboolean refresh_config(VhostUserSession *session, GError **error)
         g_free(news);
         return FALSE;
     }
+    news->number = ++session->config_fetches;
     main_loop_post(tell_config, news);
     return TRUE;
 }

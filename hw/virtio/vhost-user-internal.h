@@ -92,7 +92,6 @@ struct VhostUserSession {
     /* --- VM lock --- */
     guint references; /* the owner's until the end, and one for each who waits */
     VhostUserState state;
-    uint8_t config[VHOST_USER_MAX_CONFIG_SIZE];
     MemoryListener listener;
     gboolean listening;
     gboolean has_table; /* started once: from then on the table follows the map */
@@ -113,6 +112,8 @@ struct VhostUserSession {
     int hang_up;             /* duplicate of the socket, to shut down from outside; -1: closed */
     GArray *rings;           /* of VhostUserRingState; changed by the thread only */
     char *last_error;        /* NULL: none */
+    uint8_t config[VHOST_USER_MAX_CONFIG_SIZE];
+    guint64 config_fetch;    /* number of the GET_CONFIG that brought it */
     gint64 last_memory_time; /* microseconds; -1: none */
 
     /* --- session thread --- */
@@ -124,6 +125,7 @@ struct VhostUserSession {
     ShadowDiff diff;           /* kept to save allocations */
     GError *kept;              /* why the backend still has a region that the map has not */
     gboolean warned_of_kept;
+    guint64 config_fetches; /* GET_CONFIG after the connection stood */
     int inflight; /* file of GET_INFLIGHT_FD, -1: none */
     VhostUserInflight inflight_area;
     VhostUserStream requests; /* on which the backend asks us; socket -1: none */

@@ -98,8 +98,7 @@ void vhost_user_kind_config_read(VirtioPci *virtio, uint32_t offset, void *bytes
         return;
     }
     config = g_malloc0(length);
-    memcpy(config, vhost_user_session_config(device->session),
-           MIN(device->needs.config_size, length));
+    vhost_user_session_config(device->session, config, length);
     if (kind->config_filter != NULL) {
         kind->config_filter(device, config, length);
     }
@@ -129,7 +128,8 @@ void vhost_user_kind_config_write(VirtioPci *virtio, uint32_t offset, const void
     }
     if (kind->config_source == VHOST_USER_CONFIG_BACKEND) {
         if (!device->lost) {
-            vhost_user_session_config_write(device->session, offset, bytes, size);
+            vhost_user_session_config_write(device->session, offset, bytes, size,
+                                            kind->config_is_live);
         }
     } else if (kind->config_written != NULL) {
         kind->config_written(device, offset, bytes, size);

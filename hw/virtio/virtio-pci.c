@@ -71,18 +71,19 @@ static gboolean set_identity(VirtioPci *device)
 {
     VirtioPciClass *class = VIRTIO_PCI_GET_CLASS(device);
     PciDevice *pci = PCI_DEVICE(device);
-    uint16_t old_id = class->transitional ? transitional_id(class->virtio_id) : 0;
+    uint16_t virtio_id = device->virtio_id ? device->virtio_id : class->virtio_id;
+    uint16_t old_id = class->transitional ? transitional_id(virtio_id) : 0;
 
     pci_device_set_word(pci, PCI_VENDOR_ID, VIRTIO_VENDOR);
     pci_device_set_word(pci, PCI_SUBSYSTEM_VENDOR_ID, VIRTIO_VENDOR);
     pci->config[PCI_INTERRUPT_PIN] = 1; /* INTA */
     if (old_id) {
         pci_device_set_word(pci, PCI_DEVICE_ID, old_id);
-        pci_device_set_word(pci, PCI_SUBSYSTEM_ID, class->virtio_id);
+        pci_device_set_word(pci, PCI_SUBSYSTEM_ID, virtio_id);
         pci->config[PCI_REVISION_ID] = 0;
         return TRUE;
     }
-    pci_device_set_word(pci, PCI_DEVICE_ID, 0x1040 + class->virtio_id);
+    pci_device_set_word(pci, PCI_DEVICE_ID, 0x1040 + virtio_id);
     pci_device_set_word(pci, PCI_SUBSYSTEM_ID, 0x40); /* 4.1.2.1: not that of a legacy type */
     pci->config[PCI_REVISION_ID] = 1;
     return FALSE;

@@ -18,6 +18,7 @@ typedef struct Animal {
     uint64_t weight;
     char *name;
     int colour;
+    uint16_t tail_length;
     VmObject *mate;
     GArray *litters;
 } Animal;
@@ -55,6 +56,7 @@ static const VmField animal_fields[] = {
     {FIELD(tame), .kind = VM_FIELD_BOOL, .default_value = TRUE},
     {FIELD(legs), .kind = VM_FIELD_UINT8, .default_value = 4, .changed = animal_legs_changed},
     {FIELD(teeth), .kind = VM_FIELD_UINT16, .minimum = 2, .maximum = 40, .default_value = 30},
+    {FIELD(tail_length), .kind = VM_FIELD_UINT16, .default_value = 12},
     {FIELD(hairs), .kind = VM_FIELD_UINT32, .default_value = UINT32_MAX},
     {FIELD(cells), .kind = VM_FIELD_UINT64},
     {FIELD(mood), .kind = VM_FIELD_INT32, .default_value = (guint64)-1},
@@ -152,17 +154,17 @@ static void test_defaults(void)
 {
     g_autoptr(VmObject) cat = new_cat("tom");
     static const char *const rows[][2] = {
-        {"tame", "true"}, {"legs", "4"},     {"teeth", "30"},         {"hairs", "4294967295"},
-        {"cells", "0"},   {"mood", "-1"},    {"weight", "0"},         {"name", "\"\""},
-        {"mate", "\"\""}, {"litters", "[]"}, {"colour", "\"brown\""}, {"age", "7"},
-        {"lives", "9"},
+        {"tame", "true"}, {"legs", "4"},         {"teeth", "30"},         {"hairs", "4294967295"},
+        {"cells", "0"},   {"mood", "-1"},        {"weight", "0"},         {"name", "\"\""},
+        {"mate", "\"\""}, {"litters", "[]"},     {"colour", "\"brown\""}, {"age", "7"},
+        {"lives", "9"},   {"tail_length", "12"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         check_text(cat, rows[i][0], rows[i][1]);
     }
-    g_assert_cmpuint(vm_type_fields(cat_get_type())->len, ==, 14);
-    const VmField *last = vm_type_fields(cat_get_type())->pdata[13];
+    g_assert_cmpuint(vm_type_fields(cat_get_type())->len, ==, 15);
+    const VmField *last = vm_type_fields(cat_get_type())->pdata[14];
     g_assert_cmpstr(last->name, ==, "lives");
 }
 
@@ -174,6 +176,7 @@ static void test_set(void)
         {"mate", "\"\"", "\"\""},
         {"legs", "\"0x8\"", "8"},
         {"teeth", "2", "2"},
+        {"tail_length", "3", "3"}, /* not a name as GObject writes them */
         {"hairs", "\"4294967295\"", "4294967295"},
         {"cells", "18446744073709551615", "18446744073709551615"},
         {"mood", "\"-2147483648\"", "-2147483648"},
@@ -226,10 +229,10 @@ static void test_bad_values(void)
 
     g_autoptr(GError) error = NULL;
     g_assert_false(vm_object_set_string(cat, "wings", "2", &error));
-    g_assert_cmpstr(
-        error->message, ==,
-        "object 'tom': property 'test-cat.wings' not found; known are tame, legs, teeth, "
-        "hairs, cells, mood, weight, name, colour, mate, litters, age, secret, lives");
+    g_assert_cmpstr(error->message, ==,
+                    "object 'tom': property 'test-cat.wings' not found; known are tame, legs, "
+                    "teeth, tail_length, "
+                    "hairs, cells, mood, weight, name, colour, mate, litters, age, secret, lives");
     g_clear_error(&error);
     g_assert_false(vm_object_set_json(cat, "name", NULL, &error));
     g_assert_cmpstr(error->message, ==,

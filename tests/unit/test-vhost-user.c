@@ -203,6 +203,14 @@ static void add_memory(Fixture *f, const char *name, uint64_t address)
 
 /* --- tests --- */
 
+static uint8_t config_byte(Fixture *f, guint offset)
+{
+    uint8_t bytes[60];
+
+    vhost_user_session_config(f->session, bytes, sizeof(bytes));
+    return bytes[offset];
+}
+
 static void test_negotiation(void)
 {
     Fixture f;
@@ -215,7 +223,7 @@ static void test_negotiation(void)
                     "GET_QUEUE_NUM GET_MAX_MEM_SLOTS SET_BACKEND_REQ_FD GET_CONFIG ");
     g_assert_cmpuint(vhost_user_session_queues(f.session), ==, 2);
     g_assert_cmpuint(vhost_user_session_features(f.session), ==, BIT(VIRTIO_F_VERSION_1));
-    g_assert_cmpuint(vhost_user_session_config(f.session)[59], ==, 0x11);
+    g_assert_cmpuint(config_byte(&f, 59), ==, 0x11);
     end(&f);
 }
 
@@ -595,17 +603,35 @@ static void test_config_change(void)
     pthread_mutex_unlock(&f.backend.lock);
     g_assert_cmpint(write(f.backend.requests, &change, sizeof(change)), ==, sizeof(change));
     wait_for(&f.configs, 1);
-    g_assert_cmpuint(vhost_user_session_config(f.session)[0], ==, 0x22);
+    g_assert_cmpuint(config_byte(&f, 0), ==, 0x22);
     g_assert_cmpint(
         recv(f.backend.requests, &acknowledgement, sizeof(acknowledgement), MSG_WAITALL), ==,
         sizeof(acknowledgement));
     g_assert_cmpuint(acknowledgement.result, ==, 0);
 
-    vhost_user_session_config_write(f.session, 32, &byte, 1);
-    vhost_user_session_config_write(f.session, 60, &byte, 1); /* outside: ignored */
+    vhost_user_session_config_write(f.session, 32, &byte, 1, FALSE);
+    vhost_user_session_config_write(f.session, 60, &byte, 1, FALSE); /* outside: ignored */
     wait_for_count(&f, VHOST_USER_SET_CONFIG, 1);
     end(&f);
     g_assert_cmpuint(f.backend.counts[VHOST_USER_SET_CONFIG], ==, 1);
+}
+
+/* What a driver reads after such a write is what the backend says then. */
+static void test_live_config(void)
+{
+    Fixture f;
+    uint8_t byte = 1;
+
+    begin(&f, ALL_PROTOCOL, 32);
+    connect_session(&f);
+    pthread_mutex_lock(&f.backend.lock);
+    f.backend.config_byte = 0x33;
+    pthread_mutex_unlock(&f.backend.lock);
+    vhost_user_session_config_write(f.session, 0, &byte, 1, TRUE);
+    g_assert_cmpuint(config_byte(&f, 0), ==, 0x33);
+    g_assert_cmpuint(config_byte(&f, 59), ==, 0x33);
+    g_assert_cmpuint(f.backend.counts[VHOST_USER_SET_CONFIG], ==, 1);
+    end(&f);
 }
 
 int main(int argc, char **argv)
@@ -629,5 +655,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user/without-bit-30", test_without_bit_30);
     g_test_add_func("/vhost-user/ring-outside-of-ram", test_ring_outside_of_ram);
     g_test_add_func("/vhost-user/config-change", test_config_change);
+    g_test_add_func("/vhost-user/live-config", test_live_config);
     return g_test_run();
 }

@@ -58,6 +58,7 @@ struct VhostUserKind {
     uint32_t config_size;
     uint32_t config_minimum;           /* see VhostUserNeeds */
     const VhostUserWritable *writable; /* ends with size 0; other stores vanish */
+    gboolean config_is_live;           /* what a driver reads depends on what it wrote */
 
     uint16_t queues;       /* with the backend: those before the ones that num_queues counts */
     uint16_t local_queues; /* behind the backend's: served here, the backend never sees them */

@@ -81,9 +81,9 @@ void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, 
 uint64_t vhost_user_session_features(VhostUserSession *session);
 /* How many queues to use: what was wanted, as far as the backend grants it, at least 1. */
 guint vhost_user_session_queues(VhostUserSession *session);
-/* The cached configuration bytes: needs->config_size of them, zeros where the backend has none.
- * Borrowed. */
-const uint8_t *vhost_user_session_config(VhostUserSession *session);
+/* Copies the first @size configuration bytes that are known, at most needs->config_size; zeros
+ * where the backend has none. */
+void vhost_user_session_config(VhostUserSession *session, uint8_t *bytes, uint32_t size);
 /* How many of them came from the backend. */
 uint32_t vhost_user_session_config_length(VhostUserSession *session);
 
@@ -112,9 +112,12 @@ void vhost_user_session_ring_start(VhostUserSession *session, const VhostUserRin
 /* The guest reset the device: RESET_DEVICE, or STATUS 0, where negotiated. Call after stop. */
 void vhost_user_session_reset(VhostUserSession *session);
 
-/* The driver wrote @size bytes at @offset of the configuration (SET_CONFIG). */
+/*
+ * The driver wrote @size bytes at @offset of the configuration (SET_CONFIG).  With @ask_again the
+ * rest of it may be another one afterwards: it is fetched anew, and this waits for it as stop does.
+ */
 void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset, const void *bytes,
-                                     uint32_t size);
+                                     uint32_t size, gboolean ask_again);
 
 /*
  * Ends: no VhostUserCallbacks from now on.  @done (may be NULL) comes when the connection is

@@ -36,6 +36,7 @@ struct VirtioPci {
     uint32_t
         vectors; /* property: MSI-X vectors; DEV_NVECTORS_UNSPECIFIED (0xffffffff): queues + 1 */
     uint32_t vector_limit;    /* private: what was made of it */
+    uint16_t virtio_id;       /* 0: the class's; before setup */
     uint32_t config_size;     /* bytes of device configuration that are there; before setup */
     uint64_t device_features; /* offered; set by virtio_pci_setup() */
     uint64_t driver_features; /* chosen by the driver */
