@@ -157,7 +157,11 @@ static gboolean input_ready(int fd, GIOCondition condition G_GNUC_UNUSED, gpoint
     }
     if (got <= 0) {
         serial->input_watch = 0;
-        connection_ended(serial);
+        if (serial->input == serial->output) {
+            connection_ended(serial);
+        } else {
+            serial->input = -1; /* a file or standard input that has ended leaves its output */
+        }
         return G_SOURCE_REMOVE;
     }
     serial->receive.count += (guint)got;

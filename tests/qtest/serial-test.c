@@ -375,6 +375,29 @@ static void test_second_port(void)
     g_assert_cmpstr(text, ==, "c");
 }
 
+/* A file that is read to its end is no peer that went. */
+static void test_input_ends(void)
+{
+    g_autofree char *input = vmm_temporary_path("input");
+    g_autofree char *output = vmm_temporary_path("output");
+    g_autofree char *text = NULL;
+    Fixture fixture = {.peer = -1};
+
+    g_assert_true(g_file_set_contents(input, "i", 1, NULL));
+    fixture.vmm = vmm_start_or_fail(NULL,
+                                    "-M pc -m 16M -chardev file,id=s,path=%s,input-path=%s "
+                                    "-device isa-serial,id=u,chardev=s",
+                                    output, input);
+    fixture.qtest = fixture.vmm->qtest;
+    wait_status(&fixture, EMPTY | UART_LSR_DR);
+    g_assert_cmphex(get(&fixture, UART_RX), ==, 'i'); /* room again: the end is read */
+    json_object_put(qmp_command_or_fail(fixture.vmm->qmp, "{'execute':'query-status'}"));
+    put_text(&fixture, "still here");
+    vmm_end(fixture.vmm);
+    g_assert_true(g_file_get_contents(output, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "still here");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -387,5 +410,6 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/peer-goes", test_peer_goes);
     g_test_add_func("/serial/reset", test_reset);
     g_test_add_func("/serial/second-port", test_second_port);
+    g_test_add_func("/serial/input-ends", test_input_ends);
     return g_test_run();
 }
