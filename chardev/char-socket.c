@@ -36,7 +36,9 @@ static const VmField chardev_socket_fields[] = {
     {FIELD("server", server), .doc = "listen instead of connecting", .kind = VM_FIELD_BOOL},
     {FIELD("wait", wait), .doc = "a server waits for its first client", .kind = VM_FIELD_BOOL,
      .default_value = TRUE},
-    {FIELD("reconnect", reconnect), .doc = "seconds until a client connects again, 0: never",
+    {FIELD("reconnect", reconnect),
+     .doc = "seconds until a client connects again, twice as long after each "
+            "failure up to 10 s; 0: never",
      .kind = VM_FIELD_UINT32, .maximum = G_MAXINT32 / 1000},
     {FIELD("reconnect-ms", reconnect_ms), .doc = "the same in milliseconds",
      .kind = VM_FIELD_UINT32, .maximum = G_MAXINT32},
@@ -52,6 +54,7 @@ void chardev_socket_connected(ChardevSocket *socket, int fd)
         /* Fails on a unix socket, which has no such delay. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     }
+    socket->connected_at = g_get_monotonic_time();
     chardev_set_connection(&socket->parent, fd, fd);
 }
 
@@ -113,6 +116,7 @@ static gboolean open_server(ChardevSocket *socket, GError **error)
         socket->name = g_strconcat("tcp:", bound, NULL);
     }
     watch_listener(socket);
+    socket->parent.awaited = socket->wait;
     if (socket->wait) {
         report_log("chardev '%s': waiting for a client at %s", socket->parent.parent.id,
                    socket->name);
@@ -233,7 +237,7 @@ static gboolean chardev_socket_open(Chardev *chardev, GError **error)
     }
     g_autoptr(GError) unreachable = NULL;
     if (!chardev_socket_connect_now(socket, &unreachable)) {
-        chardev_socket_connect_later(socket, chardev_socket_interval(socket));
+        chardev_socket_connect_later(socket);
     }
     return TRUE;
 }
@@ -247,8 +251,15 @@ static void chardev_socket_disconnected(Chardev *chardev)
     if (socket->server) {
         watch_listener(socket);
     } else if (chardev_socket_interval(socket)) {
-        chardev_socket_connect_later(socket, chardev_socket_interval(socket));
+        chardev_socket_lost(socket);
     }
+}
+
+static gboolean chardev_socket_comes_back(Chardev *chardev)
+{
+    ChardevSocket *socket = CHARDEV_SOCKET(chardev);
+
+    return socket->server || chardev_socket_interval(socket) != 0;
 }
 
 /* A client without reconnect is tried once more for a new front end. */
@@ -309,6 +320,7 @@ static void chardev_socket_class_init(ChardevClass *class)
     class->open = chardev_socket_open;
     class->disconnected = chardev_socket_disconnected;
     class->attached = chardev_socket_attached;
+    class->comes_back = chardev_socket_comes_back;
     class->close = chardev_socket_close;
     class->filename = chardev_socket_filename;
     vm_object_class_install_fields(class, chardev_socket_fields);

@@ -21,6 +21,8 @@ typedef struct ChardevSocket {
     guint next;     /* address to try */
     guint watch;    /* of listener or connecting */
     guint timer;
+    guint delay_ms;      /* from the last try that failed to the next one; 0: none has failed */
+    gint64 connected_at; /* g_get_monotonic_time() */
     UnixSocketFile file; /* the listener made it */
     char *name;          /* "unix:/path", "tcp:host:port", "fd:3" */
 } ChardevSocket;
@@ -31,11 +33,19 @@ VM_DECLARE_TYPE(ChardevSocket, chardev_socket, CHARDEV_SOCKET)
 void chardev_socket_connected(ChardevSocket *socket, int fd);
 
 /* Client (char-socket-client.c). */
-guint chardev_socket_interval(const ChardevSocket *socket); /* ms to the next try; 0: none */
+guint chardev_socket_interval(const ChardevSocket *socket); /* first delay in ms; 0: no tries */
+/* The longest delay between two tries in ms, unless the interval is longer. */
+#define CHARDEV_SOCKET_DELAY_MAXIMUM 10000
 /* Waits for the connection, a few seconds at most. */
 gboolean chardev_socket_connect_now(ChardevSocket *socket, GError **error);
-/* Tries in the background, again and again. */
-void chardev_socket_connect_later(ChardevSocket *socket, guint milliseconds);
+/*
+ * Tries in the background, again and again: for the first time after the interval, then after
+ * delays that double up to the maximum, each shortened by up to a quarter at random, so that many
+ * clients of one server do not come all at once.
+ */
+void chardev_socket_connect_later(ChardevSocket *socket);
+/* The connection has ended: the same; delays begin anew if it was longer than the last of them. */
+void chardev_socket_lost(ChardevSocket *socket);
 void chardev_socket_client_close(ChardevSocket *socket);
 
 #endif

@@ -123,6 +123,17 @@ void chardev_disconnected(Chardev *chardev)
     }
 }
 
+gboolean chardev_comes_back(Chardev *chardev)
+{
+    return CHARDEV_GET_CLASS(chardev)->comes_back &&
+           CHARDEV_GET_CLASS(chardev)->comes_back(chardev);
+}
+
+gboolean chardev_is_awaited(Chardev *chardev)
+{
+    return chardev->awaited;
+}
+
 gboolean chardev_check_socket(Chardev *chardev, GError **error)
 {
     const char *backend = CHARDEV_GET_CLASS(chardev)->backend;

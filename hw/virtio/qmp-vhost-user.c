@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* x-query-vhost-user: every vhost-user device and what its backend and it agreed on. */
-#include "hw/virtio/vhost-user-pci.h"
 #include "monitor/qmp.h"
+#include "vhost-user-pci-internal.h"
 
 static const QmpType types[] = {
     {"VhostUserMessageCount", QMP_OBJECT,
@@ -14,17 +14,61 @@ static const QmpType types[] = {
      "works on it, and where the backend began or stopped.",
      NULL},
     {"VhostUserInfo", QMP_OBJECT,
-     "id:str, path:str, type:str, chardev:str, *socket:str, connected:bool, *features:[str], "
+     "id:str, path:str, type:str, chardev:str, *socket:str, connected:bool, "
+     "connections:uint64, losses:uint64, ignored:uint64, *features:[str], "
      "*driver-features:[str], *protocol-features:[str], *slot-limit:uint64, slots-used:uint64, "
      "*rings:[VhostUserRingInfo], messages:[VhostUserMessageCount], *last-error:str, "
      "*last-memory-microseconds:int",
-     "A vhost-user device: its backend's socket, whether it is connected, the features that the "
-     "backend offers, those that the driver chose and the protocol features in use, how many "
-     "memory regions the backend takes and has, its rings, the messages sent, the last error, and "
-     "the time that the last change of guest memory took.",
+     "A vhost-user device: its backend's socket, whether it is connected, how many connections "
+     "were taken, lost, and ignored because the backend that came back did not fit, the features "
+     "that the backend offers, those that the driver chose and the protocol features in use, how "
+     "many "
+     "memory regions the backend takes and has, its rings, the messages sent over all connections, "
+     "the last "
+     "error, and the time that the last change of guest memory took.",
+     NULL},
+    {"VhostUserAction", QMP_ENUM, "reconnecting, dead, needs-reset, ignored",
+     "What becomes of a device whose backend failed: its requests wait for the backend to come "
+     "back (reconnecting); nothing leads to another backend (dead); the driver was told to reset "
+     "the device (needs-reset); a backend that came back does not fit, was hung up on, and the "
+     "device waits for another (ignored).",
      NULL},
     {.name = NULL},
 };
+
+static const QmpEvent events[] = {
+    {"VHOST_USER_DEVICE_ERROR",
+     "*device:str, path:str, *request:str, reason:str, action:VhostUserAction",
+     "The backend of a vhost-user device failed: the device's id and path, the request that it "
+     "did not answer well, if there was one, the whole message, and what becomes of the device.  "
+     "Sent once for each failure."},
+    {.name = NULL},
+};
+
+void vhost_user_pci_report(VhostUserPci *device, VhostUserSession *session, const GError *reason,
+                           VhostUserAction action)
+{
+    static const char *const names[] = {
+        [VHOST_USER_RECONNECTING] = "reconnecting",
+        [VHOST_USER_DEAD] = "dead",
+        [VHOST_USER_NEEDS_RESET] = "needs-reset",
+        [VHOST_USER_IGNORED] = "ignored",
+    };
+    const char *request = session != NULL ? vhost_user_session_failed_request(session) : NULL;
+    g_autofree char *path = vm_object_path(VM_OBJECT(device));
+    json_object *data = json_object_new_object();
+
+    if (VM_OBJECT(device)->id != NULL) {
+        json_add_string(data, "device", VM_OBJECT(device)->id);
+    }
+    json_add_string(data, "path", path != NULL ? path : "");
+    if (request != NULL) {
+        json_add_string(data, "request", request);
+    }
+    json_add_string(data, "reason", reason->message);
+    json_add_string(data, "action", names[action]);
+    qmp_event_send("VHOST_USER_DEVICE_ERROR", data);
+}
 
 static void add_device(VhostUserPci *device, gpointer opaque)
 {
@@ -57,4 +101,4 @@ static const QmpCommand commands[] = {
     {.name = NULL},
 };
 
-QMP_REGISTER(commands, NULL, types);
+QMP_REGISTER(commands, events, types);

@@ -55,6 +55,8 @@ struct VhostUserChannel {
     guint outstanding; /* of the others, how many wait for an ack */
     PendingCall *call; /* behind all of them, or NULL */
     VhostUserCount counts[VHOST_USER_REQUEST_COUNT];
+    uint32_t sending; /* request on its way out, 0: none */
+    uint32_t culprit; /* request of the last failure, 0: none */
 };
 
 /* What the next answer has to be. */
@@ -140,6 +142,24 @@ const VhostUserCount *vhost_user_channel_counts(const VhostUserChannel *channel)
     return channel->counts;
 }
 
+void vhost_user_channel_add_counts(VhostUserChannel *channel, const VhostUserChannel *before)
+{
+    for (guint request = 0; request < VHOST_USER_REQUEST_COUNT; request++) {
+        const VhostUserCount *count = &before->counts[request];
+
+        channel->counts[request] = (VhostUserCount){
+            .sent = __atomic_load_n(&count->sent, __ATOMIC_RELAXED),
+            .answered = __atomic_load_n(&count->answered, __ATOMIC_RELAXED),
+            .refused = __atomic_load_n(&count->refused, __ATOMIC_RELAXED),
+        };
+    }
+}
+
+const char *vhost_user_channel_culprit(const VhostUserChannel *channel)
+{
+    return channel->culprit != 0 ? vhost_user_request_name(channel->culprit) : NULL;
+}
+
 void vhost_user_channel_break(VhostUserChannel *channel, const GError *reason)
 {
     if (!channel->broken) {
@@ -147,44 +167,6 @@ void vhost_user_channel_break(VhostUserChannel *channel, const GError *reason)
         channel->broken = g_error_copy(reason);
     }
     vhost_user_stream_close(&channel->stream);
-}
-
-/* Breaks the channel with a message that begins with its name. Always FALSE. */
-static gboolean G_GNUC_PRINTF(4, 5) fail(VhostUserChannel *channel, GError **error,
-                                         VhostUserErrorCode code, const char *format, ...)
-{
-    g_autoptr(GError) reason = NULL;
-    g_autofree char *text = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error(&reason, VHOST_USER_ERROR, code, "%s: %s", channel->name, text);
-    vhost_user_channel_break(channel, reason);
-    g_propagate_error(error, g_steal_pointer(&reason));
-    return FALSE;
-}
-
-static gboolean check_unbroken(VhostUserChannel *channel, GError **error)
-{
-    if (channel->broken && error) {
-        *error = g_error_copy(channel->broken);
-    }
-    return channel->broken == NULL;
-}
-
-/* "10 s", "50 ms": the time that the caller granted, not what scheduling made of it. */
-static gboolean fail_timeout(VhostUserChannel *channel, GError **error, uint32_t request,
-                             const char *what)
-{
-    gint64 milliseconds = (channel->patience + 500) / 1000;
-    g_autofree char *time = milliseconds < 1000
-                                ? g_strdup_printf("%d ms", (int)milliseconds)
-                                : g_strdup_printf("%.3g s", (double)milliseconds / 1000);
-
-    return fail(channel, error, VHOST_USER_ERROR_TIMEOUT, "%s: %s within %s",
-                vhost_user_request_name(request), what, time);
 }
 
 /* Fills @expected; FALSE if no answer is due. */
@@ -219,6 +201,47 @@ static gboolean expected_answer(const VhostUserChannel *channel, ExpectedAnswer 
     return TRUE;
 }
 
+/* Breaks the channel with a message that begins with its name. Always FALSE. */
+static gboolean G_GNUC_PRINTF(4, 5) fail(VhostUserChannel *channel, GError **error,
+                                         VhostUserErrorCode code, const char *format, ...)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autofree char *text = NULL;
+    ExpectedAnswer expected;
+    va_list arguments;
+
+    expected_answer(channel, &expected);
+    channel->culprit = channel->sending != 0 ? channel->sending : expected.request;
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error(&reason, VHOST_USER_ERROR, code, "%s: %s", channel->name, text);
+    vhost_user_channel_break(channel, reason);
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return FALSE;
+}
+
+static gboolean check_unbroken(VhostUserChannel *channel, GError **error)
+{
+    if (channel->broken && error) {
+        *error = g_error_copy(channel->broken);
+    }
+    return channel->broken == NULL;
+}
+
+/* "10 s", "50 ms": the time that the caller granted, not what scheduling made of it. */
+static gboolean fail_timeout(VhostUserChannel *channel, GError **error, uint32_t request,
+                             const char *what)
+{
+    gint64 milliseconds = (channel->patience + 500) / 1000;
+    g_autofree char *time = milliseconds < 1000
+                                ? g_strdup_printf("%d ms", (int)milliseconds)
+                                : g_strdup_printf("%.3g s", (double)milliseconds / 1000);
+
+    return fail(channel, error, VHOST_USER_ERROR_TIMEOUT, "%s: %s within %s",
+                vhost_user_request_name(request), what, time);
+}
+
 static void settle_ack(VhostUserChannel *channel, uint64_t value)
 {
     SentRequest *entry = &g_array_index(channel->sent, SentRequest, channel->settled);
@@ -230,6 +253,7 @@ static void settle_ack(VhostUserChannel *channel, uint64_t value)
     channel->settled++;
     channel->outstanding--;
     if (value != 0) {
+        channel->culprit = entry->request;
         count(&channel->counts[entry->request].refused);
         g_set_error(&entry->refusal, VHOST_USER_ERROR, VHOST_USER_ERROR_REFUSED,
                     "%s: %s: backend refused (code %" G_GUINT64_FORMAT ")", channel->name,
@@ -466,6 +490,7 @@ static gboolean transmit(VhostUserChannel *channel, const VhostUserHeader *heade
 {
     gsize sent = 0;
 
+    channel->sending = header->request;
     while (sent < sizeof(*header) + header->size) {
         gssize length =
             vhost_user_stream_write(&channel->stream, header, payload, sent, fds, fd_count);
@@ -489,6 +514,7 @@ static gboolean transmit(VhostUserChannel *channel, const VhostUserHeader *heade
             return FALSE;
         }
     }
+    channel->sending = 0;
     count(&channel->counts[header->request].sent);
     trace(vhost_user_send, "%s: %s, %u bytes, %u descriptors%s", channel->name,
           vhost_user_request_name(header->request), header->size, fd_count,

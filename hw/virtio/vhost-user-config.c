@@ -131,28 +131,74 @@ static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, G
 
 static const VhostUserJobKind config_write_kind = {.name = "config-write", .run = run_config_write};
 
+/* Sends the cached bytes; the job's number. */
+static guint64 queue_write(VhostUserSession *session, uint32_t offset, uint32_t size)
+{
+    ConfigJob *write = g_new0(ConfigJob, 1);
+
+    write->config.offset = offset;
+    write->config.size = size;
+    write->config.flags = VHOST_USER_CONFIG_WRITABLE;
+    write->ask_again = session->kept->config_is_live;
+    pthread_mutex_lock(&session->lock);
+    memcpy(write->config.bytes, session->config + offset, size);
+    pthread_mutex_unlock(&session->lock);
+    return vhost_user_job_queue(session, &write->job, &config_write_kind, NULL, NULL);
+}
+
 void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset, const void *bytes,
                                      uint32_t size, gboolean ask_again)
 {
-    ConfigJob *write;
     guint64 number;
 
     if (size == 0 || offset > session->needs->config_size ||
         size > session->needs->config_size - offset) {
         return;
     }
-    write = g_new0(ConfigJob, 1);
-    write->config.offset = offset;
-    write->config.size = size;
-    write->config.flags = VHOST_USER_CONFIG_WRITABLE;
-    memcpy(write->config.bytes, bytes, size);
-    write->ask_again = ask_again;
     pthread_mutex_lock(&session->lock);
     memcpy(session->config + offset, bytes, size);
     pthread_mutex_unlock(&session->lock);
-    number = vhost_user_job_queue(session, &write->job, &config_write_kind, NULL, NULL);
+    for (uint32_t i = offset; i < offset + size; i++) {
+        session->kept->config_written[i] = TRUE;
+    }
+    session->kept->config_is_live = ask_again;
+    number = queue_write(session, offset, size);
     if (ask_again) {
         vhost_user_job_wait(session, number);
+    }
+}
+
+/* --- at a return --- */
+
+void vhost_user_session_configs(VhostUserSession *session, VhostUserSession *before, uint8_t **now,
+                                uint8_t **then)
+{
+    uint32_t size = session->needs->config_size;
+
+    *now = g_malloc0(MAX(size, 1));
+    *then = g_malloc0(MAX(size, 1));
+    vhost_user_session_config(before, *then, size);
+    pthread_mutex_lock(&session->lock);
+    for (uint32_t i = 0; i < size; i++) {
+        if (session->kept->config_written[i]) {
+            session->config[i] = (*then)[i];
+        }
+        (*now)[i] = session->config[i];
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+void vhost_user_session_adopt(VhostUserSession *session)
+{
+    const gboolean *written = session->kept->config_written;
+    uint32_t size = session->needs->config_size;
+
+    for (uint32_t end, offset = 0; offset < size; offset = end + 1) {
+        for (end = offset; end < size && written[end]; end++) {
+        }
+        if (end > offset) {
+            queue_write(session, offset, end - offset);
+        }
     }
 }
 

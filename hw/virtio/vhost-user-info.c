@@ -120,10 +120,14 @@ json_object *vhost_user_session_info(VhostUserSession *session)
 {
     json_object *info = json_object_new_object();
     gboolean connected = session->state == VHOST_USER_CONNECTED;
+    g_autofree char *last_error = vhost_user_kept_last_error(session->kept);
 
     json_add_string(info, "id", session->id);
     json_add_string(info, "chardev", session->chardev);
     json_add_bool(info, "connected", connected);
+    json_add_uint(info, "connections", session->kept->connections);
+    json_add_uint(info, "losses", session->kept->losses);
+    json_add_uint(info, "ignored", session->kept->ignored);
     json_object_object_add(info, "messages", describe_messages(session));
     json_add_uint(info, "slots-used", g_atomic_int_get(&session->slots_used));
     if (connected || session->state == VHOST_USER_LOST) {
@@ -138,8 +142,8 @@ json_object *vhost_user_session_info(VhostUserSession *session)
     if (connected || session->state == VHOST_USER_LOST) {
         json_object_object_add(info, "rings", describe_rings(session));
     }
-    if (session->last_error != NULL) {
-        json_add_string(info, "last-error", session->last_error);
+    if (last_error != NULL) {
+        json_add_string(info, "last-error", last_error);
     }
     if (session->last_memory_time >= 0) {
         json_add_int(info, "last-memory-microseconds", session->last_memory_time);

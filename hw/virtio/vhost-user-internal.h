@@ -62,6 +62,31 @@ typedef struct VhostUserRingState {
     gboolean running;
 } VhostUserRingState;
 
+/* Where a ring stands. */
+typedef struct VhostUserPosition {
+    guint64 epoch; /* of another one: it has not run since the reset */
+    uint32_t base; /* where it stopped */
+    gboolean runs; /* or, if the connection is lost, ran when it ended: the ring itself tells */
+} VhostUserPosition;
+
+/* What outlives a connection (vhost-user-kept.c). */
+typedef struct VhostUserKept {
+    /* --- VM lock --- */
+    guint references;                                    /* of sessions */
+    guint64 epoch;                                       /* grows with each reset of the device */
+    gboolean config_written[VHOST_USER_MAX_CONFIG_SIZE]; /* by the driver */
+    gboolean config_is_live;                             /* what is written changes what is read */
+    guint64 connections, losses, ignored;
+
+    pthread_mutex_t lock; /* the rest; taken behind the session's */
+    int inflight;         /* file of GET_INFLIGHT_FD, -1: none */
+    VhostUserInflight inflight_area;
+    guint64 inflight_epoch;
+    GArray *positions; /* of VhostUserPosition, by ring */
+    char *last_error;  /* NULL: none */
+    const char *last_request;
+} VhostUserKept;
+
 typedef enum {
     VHOST_USER_CREATED,
     VHOST_USER_CONNECTED,
@@ -80,6 +105,12 @@ struct VhostUserSession {
     GThread *thread;
     int wake; /* event fd: a job was queued while the thread slept */
     VhostUserChannel *channel;
+    VhostUserKept *kept;
+    gint64 reply_timeout;  /* microseconds */
+    gboolean may_return;   /* another connection may follow */
+    gboolean follows;      /* a session before it */
+    guint queues_wanted;   /* of the backend */
+    gboolean needs_queues; /* as many as that, not fewer */
 
     /* --- written by the connect job, constant afterwards --- */
     uint64_t offered;           /* GET_FEATURES */
@@ -87,7 +118,6 @@ struct VhostUserSession {
     uint64_t slot_limit;        /* regions the backend takes: asked once a connection */
     guint queues;
     uint32_t config_length;
-    uint32_t *bases; /* of @queues rings after a stop; atomic */
 
     /* --- VM lock --- */
     guint references; /* the owner's until the end, and one for each who waits */
@@ -98,6 +128,7 @@ struct VhostUserSession {
     VhostUserMemoryJob memory_job;
     uint64_t driver_features; /* of the last start */
     guint end_timer;          /* 0: nobody is in a hurry */
+    gboolean returning;       /* the next start brings everything back */
 
     /* --- @lock: the queue, and what vhost_user_session_info() shows --- */
     pthread_mutex_t lock;
@@ -105,13 +136,12 @@ struct VhostUserSession {
     VhostUserJob *queue_head, **queue_tail;
     gboolean sleeping;
     guint64 jobs_queued, jobs_run;
-    guint64 job_seen;        /* under way when somebody in a hurry looked last; 0: none */
-    gint64 impatient_from;   /* who waits for a job then waits no longer */
-    guint waiting;           /* threads on @ran */
-    gboolean owes_memory;    /* the running memory transaction waits for us */
-    int hang_up;             /* duplicate of the socket, to shut down from outside; -1: closed */
-    GArray *rings;           /* of VhostUserRingState; changed by the thread only */
-    char *last_error;        /* NULL: none */
+    guint64 job_seen;      /* under way when somebody in a hurry looked last; 0: none */
+    gint64 impatient_from; /* who waits for a job then waits no longer */
+    guint waiting;         /* threads on @ran */
+    gboolean owes_memory;  /* the running memory transaction waits for us */
+    int hang_up;           /* duplicate of the socket, to shut down from outside; -1: closed */
+    GArray *rings;         /* of VhostUserRingState; changed by the thread only */
     uint8_t config[VHOST_USER_MAX_CONFIG_SIZE];
     guint64 config_fetch;    /* number of the GET_CONFIG that brought it */
     gint64 last_memory_time; /* microseconds; -1: none */
@@ -123,11 +153,10 @@ struct VhostUserSession {
     guint slots_used;          /* length of @shadow; atomic, for others */
     uint64_t table_generation; /* of the map that @shadow equals, or unknown */
     ShadowDiff diff;           /* kept to save allocations */
-    GError *kept;              /* why the backend still has a region that the map has not */
+    GError *kept_region;       /* why the backend still has a region that the map has not */
     gboolean warned_of_kept;
-    guint64 config_fetches; /* GET_CONFIG after the connection stood */
-    int inflight; /* file of GET_INFLIGHT_FD, -1: none */
-    VhostUserInflight inflight_area;
+    guint64 config_fetches;   /* GET_CONFIG after the connection stood */
+    guint64 epoch;            /* of the rings that were started last */
     VhostUserStream requests; /* on which the backend asks us; socket -1: none */
     guint requests_this_second;
     gint64 requests_second;
@@ -145,7 +174,7 @@ guint64 vhost_user_job_queue(VhostUserSession *session, VhostUserJob *job,
  */
 void vhost_user_job_wait(VhostUserSession *session, guint64 number);
 /* g_get_monotonic_time() at which waiting for an answer ends that begins now. Any thread. */
-gint64 vhost_user_deadline(void);
+gint64 vhost_user_deadline(const VhostUserSession *session);
 /* The current job has got on: it may wait that long again. Session thread. */
 void vhost_user_deadline_renew(VhostUserSession *session);
 /* After a failed job or call: if the connection broke, the session loses its backend for @error. */
@@ -165,6 +194,28 @@ gboolean vhost_user_call_u64(VhostUserSession *session, uint32_t request, uint64
                              GError **error);
 /* Waits for all acks; the first refusal is an error, too. */
 gboolean vhost_user_settle(VhostUserSession *session, GError **error);
+
+/* --- vhost-user-kept.c --- */
+
+VhostUserKept *vhost_user_kept_new(void);
+VhostUserKept *vhost_user_kept_ref(VhostUserKept *kept); /* VM lock held */
+void vhost_user_kept_unref(VhostUserKept *kept);         /* VM lock held */
+/* The backend may work on ring @index from now on. */
+void vhost_user_kept_ring_runs(VhostUserKept *kept, guint64 epoch, guint index);
+void vhost_user_kept_ring_stopped(VhostUserKept *kept, guint64 epoch, guint index, uint32_t base);
+/* Ring @index was reset. */
+void vhost_user_kept_ring_forget(VhostUserKept *kept, guint index);
+/* @ring->base from the record. Session thread. */
+gboolean vhost_user_kept_recover_ring(VhostUserSession *session, VhostUserRing *ring,
+                                      GError **error);
+/* The record of @epoch, -1: none.  Valid until the session thread sets another. */
+int vhost_user_kept_inflight(VhostUserKept *kept, guint64 epoch, VhostUserInflight *area);
+/* Takes @file over. */
+void vhost_user_kept_set_inflight(VhostUserKept *kept, guint64 epoch, int file,
+                                  const VhostUserInflight *area);
+/* @request: a static name or NULL. */
+void vhost_user_kept_note_error(VhostUserKept *kept, const char *message, const char *request);
+char *vhost_user_kept_last_error(VhostUserKept *kept); /* caller frees */
 
 /* --- vhost-user-negotiation.c --- */
 
@@ -187,7 +238,7 @@ gboolean vhost_user_memory_bring(VhostUserSession *session, GError **error);
 /* --- vhost-user-table.c; session thread --- */
 
 /* Does what session->diff says; the shadow tells afterwards what the backend has.  An add that is
- * refused is an error, a remove that is refused stays in session->kept. */
+ * refused is an error, a remove that is refused stays in session->kept_region. */
 gboolean vhost_user_table_apply(VhostUserSession *session, GError **error);
 /* The backend is gone: drops all references. */
 void vhost_user_table_drop(VhostUserSession *session);

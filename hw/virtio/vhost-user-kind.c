@@ -127,10 +127,7 @@ void vhost_user_kind_config_write(VirtioPci *virtio, uint32_t offset, const void
         return;
     }
     if (kind->config_source == VHOST_USER_CONFIG_BACKEND) {
-        if (!device->lost) {
-            vhost_user_session_config_write(device->session, offset, bytes, size,
-                                            kind->config_is_live);
-        }
+        vhost_user_session_config_write(device->session, offset, bytes, size, kind->config_is_live);
     } else if (kind->config_written != NULL) {
         kind->config_written(device, offset, bytes, size);
     }

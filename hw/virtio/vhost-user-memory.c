@@ -119,7 +119,7 @@ static gboolean change_by_comparison(VhostUserSession *session, const VhostUserM
     uint64_t generation;
 
     session->table_generation = VHOST_USER_GENERATION_UNKNOWN;
-    g_clear_error(&session->kept);
+    g_clear_error(&session->kept_region);
     if (!bring_to_map(session, add ? &job->section : NULL, &generation, error)) {
         if (add && !vhost_user_channel_broken(session->channel)) {
             take_out(session, &job->section);
@@ -135,11 +135,11 @@ static gboolean change_by_comparison(VhostUserSession *session, const VhostUserM
 /* A region that stays at the backend is no error of a transaction, so it is told here, once. */
 static void warn_of_kept_region(VhostUserSession *session)
 {
-    if (session->kept == NULL) {
+    if (session->kept_region == NULL) {
         session->warned_of_kept = FALSE;
     } else if (!session->warned_of_kept) {
         session->warned_of_kept = TRUE;
-        report_warning("%s", session->kept->message);
+        report_warning("%s", session->kept_region->message);
     }
 }
 
@@ -154,9 +154,9 @@ static gboolean run_memory(VhostUserSession *session, VhostUserJob *job, GError 
         return TRUE;
     }
     /* Earlier jobs may have used up the transaction's time; the backend is not to blame. */
-    vhost_user_channel_set_deadline(session->channel,
-                                    MIN(vhost_user_deadline(), MAX(memory->deadline, soonest)));
-    if (session->table_generation == memory->from_generation && session->kept == NULL) {
+    vhost_user_channel_set_deadline(
+        session->channel, MIN(vhost_user_deadline(session), MAX(memory->deadline, soonest)));
+    if (session->table_generation == memory->from_generation && session->kept_region == NULL) {
         ok = change_alone(session, memory, error);
     } else {
         ok = change_by_comparison(session, memory, error);

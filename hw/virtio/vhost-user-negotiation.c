@@ -72,6 +72,7 @@ static gboolean negotiate_queues(VhostUserSession *session, GError **error)
 {
     const VhostUserNeeds *needs = session->needs;
     uint64_t granted = MAX(needs->queues_without_mq, 1);
+    guint wanted = session->queues_wanted;
 
     if (vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_MQ)) {
         if (!vhost_user_call_u64(session, VHOST_USER_GET_QUEUE_NUM, &granted, error)) {
@@ -79,13 +80,12 @@ static gboolean negotiate_queues(VhostUserSession *session, GError **error)
         }
         granted = MIN(granted, UINT16_MAX) * MAX(needs->queues_a_unit, 1);
     }
-    if (granted < needs->queues && needs->needs_mq) {
+    if (granted < wanted && session->needs_queues) {
         vm_error_set(error, "%s: %u queues are wanted, the backend has %" G_GUINT64_FORMAT,
-                     session->label, needs->queues, (guint64)granted);
+                     session->label, wanted, (guint64)granted);
         return FALSE;
     }
-    session->queues = (guint)CLAMP(granted, 1, MAX(needs->queues, 1));
-    session->bases = g_new0(uint32_t, session->queues);
+    session->queues = (guint)CLAMP(granted, 1, MAX(wanted, 1));
     return TRUE;
 }
 

@@ -5,6 +5,33 @@
 
 #include "hw/virtio/vhost-user-pci.h"
 
+/* --- vhost-user-pci-connection.c: sessions come and go --- */
+
+const char *vhost_user_pci_name(VhostUserPci *device);
+/* PciDeviceClass.realize and unrealize, DeviceClass.hurry. */
+DeviceProgress vhost_user_pci_realize(PciDevice *pci, GError **error);
+DeviceProgress vhost_user_pci_unrealize(PciDevice *pci);
+void vhost_user_pci_hurry(Device *base);
+
+/* --- vhost-user-pci.c --- */
+
+/* Starts the rings with the backend, where they were left. */
+void vhost_user_pci_start_rings(VhostUserPci *device);
+
+/* --- qmp-vhost-user.c --- */
+
+/* What becomes of a device whose backend failed. */
+typedef enum VhostUserAction {
+    VHOST_USER_RECONNECTING,
+    VHOST_USER_DEAD,
+    VHOST_USER_NEEDS_RESET,
+    VHOST_USER_IGNORED,
+} VhostUserAction;
+
+/* Event VHOST_USER_DEVICE_ERROR. */
+void vhost_user_pci_report(VhostUserPci *device, VhostUserSession *session, const GError *reason,
+                           VhostUserAction action);
+
 /* --- vhost-user-kind.c: what the kind's table says --- */
 
 const VhostUserKind *vhost_user_kind(VhostUserPci *device);

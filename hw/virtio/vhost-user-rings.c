@@ -83,11 +83,14 @@ static gboolean send_address(VhostUserSession *session, const VhostUserRingState
  * descriptor of SET_VRING_KICK (vhost-user, "Ring states"), and one may wait there already: so the
  * backend must know before whom to call.
  */
-static gboolean send_ring(VhostUserSession *session, const VhostUserRingState *state,
-                          GError **error)
+static gboolean send_ring(VhostUserSession *session, VhostUserRingState *state, GError **error)
 {
-    const VhostUserRing *ring = &state->ring;
+    VhostUserRing *ring = &state->ring;
 
+    if (ring->recover && !vhost_user_kept_recover_ring(session, ring, error)) {
+        return FALSE;
+    }
+    vhost_user_kept_ring_runs(session->kept, session->epoch, ring->index);
     return send_state(session, VHOST_USER_SET_VRING_NUM, ring->index, ring->size, error) &&
            send_state(session, VHOST_USER_SET_VRING_BASE, ring->index, ring->base, error) &&
            send_address(session, state, error) &&
@@ -151,9 +154,7 @@ static gboolean stop_ring(VhostUserSession *session, VhostUserRingState *state, 
                                  &base, sizeof(base), sizeof(base), NULL, NULL, error)) {
         return FALSE;
     }
-    if (state->ring.index < session->queues) {
-        g_atomic_int_set(&session->bases[state->ring.index], base.num);
-    }
+    vhost_user_kept_ring_stopped(session->kept, session->epoch, state->ring.index, base.num);
     return TRUE;
 }
 
@@ -199,16 +200,13 @@ void vhost_user_session_stop(VhostUserSession *session, gboolean wait, VhostUser
     }
 }
 
-uint32_t vhost_user_session_ring_base(VhostUserSession *session, guint index)
-{
-    return index < session->queues ? (uint32_t)g_atomic_int_get(&session->bases[index]) : 0;
-}
-
 /* --- start --- */
 
 typedef struct StartJob {
     VhostUserJob job;
     uint64_t features; /* what the driver chose */
+    guint64 epoch;     /* of resets */
+    gboolean returns;  /* a failure ends the connection */
     GArray *rings;     /* of VhostUserRingState; taken by the session */
     GError *refused;   /* the driver's rings cannot be used at all */
 } StartJob;
@@ -220,8 +218,10 @@ static gboolean send_status(VhostUserSession *session, uint64_t status, GError *
 }
 
 /* The buffer in which the backend notes what it works on ("Inflight I/O tracking").  It lives from
- * one reset of the device to the next. */
-static gboolean fetch_inflight(VhostUserSession *session, GError **error)
+ * one reset of the device to the next, and longer than a connection.  *@file is -1 if the backend
+ * has nothing to note. */
+static gboolean fetch_inflight(VhostUserSession *session, VhostUserInflight *area, int *file,
+                               GError **error)
 {
     VhostUserInflight wanted = {.num_queues = (uint16_t)session->rings->len};
 
@@ -229,26 +229,30 @@ static gboolean fetch_inflight(VhostUserSession *session, GError **error)
         wanted.num_queues = MAX(wanted.num_queues, ring_at(session, i)->ring.index + 1);
         wanted.queue_size = MAX(wanted.queue_size, ring_at(session, i)->ring.size);
     }
-    return vhost_user_channel_call(session->channel, VHOST_USER_GET_INFLIGHT_FD, &wanted,
-                                   sizeof(wanted), &session->inflight_area,
-                                   VHOST_USER_INFLIGHT_SIZE_MINIMUM, sizeof(wanted), NULL,
-                                   &session->inflight, error);
+    if (!vhost_user_channel_call(session->channel, VHOST_USER_GET_INFLIGHT_FD, &wanted,
+                                 sizeof(wanted), area, VHOST_USER_INFLIGHT_SIZE_MINIMUM,
+                                 sizeof(wanted), NULL, file, error)) {
+        return FALSE;
+    }
+    vhost_user_kept_set_inflight(session->kept, session->epoch, *file, area);
+    return TRUE;
 }
 
 static gboolean send_inflight(VhostUserSession *session, GError **error)
 {
+    VhostUserInflight area = {0};
+    int file;
+
     if (!vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) ||
         session->rings->len == 0) {
         return TRUE;
     }
-    if (session->inflight < 0 && !fetch_inflight(session, error)) {
+    file = vhost_user_kept_inflight(session->kept, session->epoch, &area);
+    if (file < 0 && !fetch_inflight(session, &area, &file, error)) {
         return FALSE;
     }
-    /* A backend that has nothing to note answers without a file. */
-    return session->inflight < 0 ||
-           vhost_user_channel_send(session->channel, VHOST_USER_SET_INFLIGHT_FD,
-                                   &session->inflight_area, sizeof(session->inflight_area),
-                                   &session->inflight, 1, NULL, error);
+    return file < 0 || vhost_user_channel_send(session->channel, VHOST_USER_SET_INFLIGHT_FD, &area,
+                                               sizeof(area), &file, 1, NULL, error);
 }
 
 static void take_rings(VhostUserSession *session, StartJob *start)
@@ -312,27 +316,44 @@ static gboolean send_rings(VhostUserSession *session, GError **error)
                        error);
 }
 
-static gboolean run_start(VhostUserSession *session, VhostUserJob *job, GError **error)
+static gboolean bring_everything(VhostUserSession *session, const StartJob *start, GError **error)
 {
-    StartJob *start = (StartJob *)job;
-
-    if (start->refused != NULL) {
-        g_propagate_error(error, g_steal_pointer(&start->refused));
-        return FALSE;
-    }
-    take_rings(session, start);
-    if (!send_features(session, start->features, error) ||
+    if (!send_features(session, start->features & session->offered, error) ||
         !vhost_user_memory_bring(session, error) || !send_inflight(session, error)) {
         return FALSE;
     }
     if (!send_rings(session, error) || !vhost_user_settle(session, error)) {
-        halt_rings(session);
+        /* Where a backend that returned says that it stopped may be anywhere. */
+        if (!start->returns) {
+            halt_rings(session);
+        }
         return FALSE;
     }
     for (guint i = 0; i < session->rings->len; i++) {
         ring_started(session, ring_at(session, i));
     }
     return TRUE;
+}
+
+static gboolean run_start(VhostUserSession *session, VhostUserJob *job, GError **error)
+{
+    StartJob *start = (StartJob *)job;
+    g_autoptr(GError) reason = NULL;
+
+    if (start->refused != NULL) {
+        g_propagate_error(error, g_steal_pointer(&start->refused));
+        return FALSE;
+    }
+    session->epoch = start->epoch;
+    take_rings(session, start);
+    if (bring_everything(session, start, &reason)) {
+        return TRUE;
+    }
+    if (start->returns) {
+        vhost_user_channel_break(session->channel, reason);
+    }
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return FALSE;
 }
 
 static void clear_start(VhostUserJob *job)
@@ -351,9 +372,13 @@ static void start_done(gpointer opaque, const GError *error)
 {
     VhostUserSession *session = opaque;
 
-    if (error != NULL && session->state == VHOST_USER_CONNECTED &&
-        session->callbacks.start_failed != NULL) {
+    if (session->state != VHOST_USER_CONNECTED) {
+        return;
+    }
+    if (error != NULL && session->callbacks.start_failed != NULL) {
         session->callbacks.start_failed(session->opaque, error);
+    } else if (error == NULL && session->callbacks.started != NULL) {
+        session->callbacks.started(session->opaque);
     }
 }
 
@@ -363,6 +388,9 @@ static void queue_start(VhostUserSession *session, const VhostUserJobKind *kind,
     StartJob *start = g_new0(StartJob, 1);
 
     start->features = features;
+    start->epoch = session->kept->epoch;
+    start->returns = session->returning;
+    session->returning = FALSE;
     start->rings = g_array_sized_new(FALSE, FALSE, sizeof(VhostUserRingState), count);
     g_array_set_size(start->rings, count);
     for (guint i = 0; i < count && start->refused == NULL; i++) {
@@ -401,12 +429,16 @@ static gboolean run_ring_stop(VhostUserSession *session, VhostUserJob *job, GErr
 {
     VhostUserRingState *state = find_ring(session, ((RingStopJob *)job)->index);
 
-    return state == NULL || !state->running ||
-           (send_enable(session, state, FALSE, error) && stop_ring(session, state, error) &&
-            vhost_user_settle(session, error));
+    gboolean ok = session->lost || state == NULL || !state->running ||
+                  (send_enable(session, state, FALSE, error) && stop_ring(session, state, error) &&
+                   vhost_user_settle(session, error));
+
+    vhost_user_kept_ring_forget(session->kept, ((RingStopJob *)job)->index);
+    return ok;
 }
 
-static const VhostUserJobKind ring_stop_kind = {.name = "ring-stop", .run = run_ring_stop};
+static const VhostUserJobKind ring_stop_kind = {
+    .name = "ring-stop", .run = run_ring_stop, .run_when_lost = TRUE};
 
 void vhost_user_session_ring_stop(VhostUserSession *session, guint index, gboolean wait)
 {
@@ -463,8 +495,6 @@ void vhost_user_session_ring_start(VhostUserSession *session, const VhostUserRin
 static gboolean run_reset(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUSED,
                           GError **error)
 {
-    /* What was in flight does not matter any more: the next start gets a new buffer. */
-    fd_clear(&session->inflight);
     if (vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_STATUS)) {
         return send_status(session, 0, error) && vhost_user_settle(session, error);
     }
@@ -479,5 +509,7 @@ static const VhostUserJobKind reset_kind = {.name = "reset", .run = run_reset};
 
 void vhost_user_session_reset(VhostUserSession *session)
 {
+    /* What was in flight does not matter any more: the next start gets a new buffer. */
+    session->kept->epoch++;
     vhost_user_job_queue(session, g_new(VhostUserJob, 1), &reset_kind, NULL, NULL);
 }

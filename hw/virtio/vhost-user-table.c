@@ -218,8 +218,8 @@ static gboolean adds_are_free(VhostUserSession *session, GError **error)
 static void keep_removed(VhostUserSession *session, GError *refusal)
 {
     vhost_user_note_error(session, refusal);
-    g_clear_error(&session->kept);
-    session->kept = refusal;
+    g_clear_error(&session->kept_region);
+    session->kept_region = refusal;
 }
 
 /*

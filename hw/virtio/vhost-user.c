@@ -14,6 +14,7 @@
  *     start,    vhost-user-rings.c        features of the driver, table, rings
  *     stop
  *     config    vhost-user-config.c       configuration space, and what the backend asks
+ *     kept      vhost-user-kept.c         what outlives the connection, for the next session
  *     info      vhost-user-info.c         x-query-vhost-user
  *
  * Below them lies vhost-user-channel.c, which knows messages and their answers but neither memory
@@ -38,21 +39,14 @@ TRACE_EVENT(vhost_user_job_begin, "a session begins a job");
 TRACE_EVENT(vhost_user_job_end, "a session has ended a job");
 TRACE_EVENT(vhost_user_closed, "the connection of a session is over");
 
-static gint timeout_milliseconds = VHOST_USER_TIMEOUT_SECONDS * 1000;
-
-void vhost_user_session_set_timeout(guint milliseconds)
+gint64 vhost_user_deadline(const VhostUserSession *session)
 {
-    g_atomic_int_set(&timeout_milliseconds, (gint)milliseconds);
-}
-
-gint64 vhost_user_deadline(void)
-{
-    return g_get_monotonic_time() + g_atomic_int_get(&timeout_milliseconds) * INT64_C(1000);
+    return g_get_monotonic_time() + session->reply_timeout;
 }
 
 void vhost_user_deadline_renew(VhostUserSession *session)
 {
-    vhost_user_channel_set_deadline(session->channel, vhost_user_deadline());
+    vhost_user_channel_set_deadline(session->channel, vhost_user_deadline(session));
 }
 
 /* --- life --- */
@@ -67,13 +61,12 @@ static void session_unref(VhostUserSession *session)
     shadow_diff_clear(&session->diff);
     g_array_unref(session->rings);
     g_clear_error(&session->lost_reason);
-    g_clear_error(&session->kept);
+    g_clear_error(&session->kept_region);
     fd_clear(&session->hang_up);
     fd_clear(&session->wake);
     pthread_mutex_destroy(&session->lock);
     pthread_cond_destroy(&session->ran);
-    g_free(session->last_error);
-    g_free(session->bases);
+    vhost_user_kept_unref(session->kept);
     g_free(session->label);
     g_free(session->chardev);
     g_free(session->id);
@@ -94,16 +87,38 @@ static void locks_init(VhostUserSession *session)
 
 static gpointer session_thread(gpointer data);
 
-VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, int socket,
+/* Takes up what the session before it leaves behind, or begins anew. */
+static void follow(VhostUserSession *session, VhostUserSession *before)
+{
+    session->queues_wanted = session->needs->queues;
+    session->needs_queues = session->needs->needs_mq;
+    if (before == NULL) {
+        session->kept = vhost_user_kept_new();
+        return;
+    }
+    session->kept = vhost_user_kept_ref(before->kept);
+    session->follows = session->returning = TRUE;
+    session->queues_wanted = before->queues;
+    session->needs_queues = TRUE;
+    session->driver_features = before->driver_features;
+    vhost_user_channel_add_counts(session->channel, before->channel);
+}
+
+VhostUserSession *vhost_user_session_new(const VhostUserConnection *connection,
                                          const VhostUserNeeds *needs,
                                          const VhostUserCallbacks *callbacks, gpointer opaque)
 {
     VhostUserSession *session = g_new0(VhostUserSession, 1);
+    guint timeout =
+        connection->reply_timeout != 0 ? connection->reply_timeout : VHOST_USER_REPLY_TIMEOUT;
+    int socket = connection->socket;
 
     session->references = 1;
-    session->id = g_strdup(name);
-    session->chardev = g_strdup(chardev);
-    session->label = g_strdup_printf("vhost-user device '%s'", name);
+    session->id = g_strdup(connection->name);
+    session->chardev = g_strdup(connection->chardev);
+    session->label = g_strdup_printf("vhost-user device '%s'", session->id);
+    session->reply_timeout = timeout * INT64_C(1000);
+    session->may_return = connection->may_return;
     session->needs = needs;
     session->callbacks = *callbacks;
     session->opaque = opaque;
@@ -113,13 +128,13 @@ VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, 
     session->rings = g_array_new(FALSE, FALSE, sizeof(VhostUserRingState));
     session->last_memory_time = -1;
     session->queues = 1;
-    session->inflight = -1;
     vhost_user_stream_init(&session->requests, -1);
     session->table_generation = VHOST_USER_GENERATION_UNKNOWN;
     shadow_table_init(&session->shadow);
     shadow_diff_init(&session->diff);
     session->hang_up = fcntl(socket, F_DUPFD_CLOEXEC, 0);
     session->channel = vhost_user_channel_new(session->label, socket);
+    follow(session, connection->before);
     session->wake = event_fd_new(NULL);
     if (session->wake >= 0 && session->hang_up >= 0) {
         session->thread = g_thread_try_new("vhost-user", session_thread, session, NULL);
@@ -181,7 +196,7 @@ static gboolean wait_for_a_job(VhostUserSession *session, gint64 deadline)
 
 void vhost_user_job_wait(VhostUserSession *session, guint64 number)
 {
-    gint64 deadline = vhost_user_deadline();
+    gint64 deadline = vhost_user_deadline(session);
 
     session->references++;
     vm_unlock();
@@ -190,7 +205,7 @@ void vhost_user_job_wait(VhostUserSession *session, guint64 number)
     while (session->jobs_run < number) {
         if (!wait_for_a_job(session, MIN(deadline, session->impatient_from))) {
             shutdown(session->hang_up, SHUT_RDWR);
-            deadline = vhost_user_deadline();
+            deadline = vhost_user_deadline(session);
             session->impatient_from = G_MAXINT64;
         }
     }
@@ -204,10 +219,8 @@ void vhost_user_job_wait(VhostUserSession *session, guint64 number)
 
 void vhost_user_note_error(VhostUserSession *session, const GError *error)
 {
-    pthread_mutex_lock(&session->lock);
-    g_free(session->last_error);
-    session->last_error = g_strdup(error->message);
-    pthread_mutex_unlock(&session->lock);
+    vhost_user_kept_note_error(session->kept, error->message,
+                               vhost_user_channel_culprit(session->channel));
 }
 
 typedef struct LostNews {
@@ -223,7 +236,13 @@ static void tell_lost(gpointer data)
 
     if (session->state == VHOST_USER_CONNECTED) {
         session->state = VHOST_USER_LOST;
+        session->kept->losses++;
         vhost_user_memory_unlisten(session);
+        if (session->may_return) {
+            /* Without a table, for its limit only. */
+            session->has_table = FALSE;
+            vhost_user_memory_listen(session);
+        }
         if (session->callbacks.lost != NULL) {
             session->callbacks.lost(session->opaque, news->error);
         }
@@ -242,7 +261,6 @@ static void lose(VhostUserSession *session, const GError *reason)
     trace(vhost_user_closed, "device %s: %s", session->id, reason->message);
     vhost_user_channel_break(session->channel, reason);
     vhost_user_table_drop(session);
-    fd_clear(&session->inflight);
     vhost_user_stream_close(&session->requests);
 
     pthread_mutex_lock(&session->lock);
@@ -411,6 +429,7 @@ static void connected(gpointer data, const GError *error)
 
         if (vhost_user_memory_check_count(session, sections, sections, &too_many)) {
             session->state = VHOST_USER_CONNECTED;
+            session->kept->connections++;
             vhost_user_memory_listen(session);
         }
         error = too_many;

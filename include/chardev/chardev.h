@@ -29,6 +29,7 @@ struct Chardev {
     int input;
     int output;
     gboolean connected;
+    gboolean awaited; /* start-up waits for a connection without limit */
 };
 
 typedef struct ChardevClass {
@@ -41,6 +42,8 @@ typedef struct ChardevClass {
     void (*disconnected)(Chardev *chardev);
     /* A front end came while there is no connection: a client may try now. May be NULL. */
     gboolean (*attached)(Chardev *chardev, GError **error);
+    /* Whether another connection may come after the present one. May be NULL: never. */
+    gboolean (*comes_back)(Chardev *chardev);
     /* Ends for good: listeners, timers, names in the file system. May be NULL; may come twice. */
     void (*close)(Chardev *chardev);
     /* query-chardev's filename, "unix:/path,server=on" and so on.  Caller frees. */
@@ -86,6 +89,11 @@ void chardev_detach(Chardev *chardev);
 /* Called by the front end when it saw end of file or an error: the
  * descriptors are closed, and @opened may come again later. */
 void chardev_disconnected(Chardev *chardev);
+
+/* Whether another connection may come when there is none: a server, or a client that reconnects. */
+gboolean chardev_comes_back(Chardev *chardev);
+/* Whether the user wants start-up to wait for a client however long it takes (server, wait=on). */
+gboolean chardev_is_awaited(Chardev *chardev);
 
 /* Whether chardev_steal_socket() could ever work: asked before chardev_attach(), which opens. */
 gboolean chardev_check_socket(Chardev *chardev, GError **error);

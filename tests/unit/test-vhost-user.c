@@ -21,6 +21,8 @@
 
 /* --- the device --- */
 
+static guint reply_timeout; /* of sessions, 0: the default */
+
 typedef struct Fixture {
     Backend backend;
     VhostUserSession *session;
@@ -102,7 +104,8 @@ static MemorySection new_section(Fixture *f, const char *name, uint64_t address)
 
 static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
 {
-    static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost};
+    static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost, NULL};
+    VhostUserConnection connection = {.name = "b0", .chardev = "c0"};
     int ends[2];
 
     memset(f, 0, sizeof(*f));
@@ -124,7 +127,9 @@ static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
     f->backend.thread = g_thread_new("backend", backend_thread, &f->backend);
 
     f->needs = (VhostUserNeeds){.config_size = 60, .needs_config = TRUE, .queues = 2};
-    f->session = vhost_user_session_new("b0", "c0", ends[1], &f->needs, &callbacks, f);
+    connection.socket = ends[1];
+    connection.reply_timeout = reply_timeout;
+    f->session = vhost_user_session_new(&connection, &f->needs, &callbacks, f);
 }
 
 static void begin(Fixture *f, uint64_t protocol_features, uint64_t slots)
@@ -479,14 +484,14 @@ static void test_hang(void)
 {
     Fixture f;
 
+    reply_timeout = 100;
     begin(&f, ALL_PROTOCOL, 32);
+    reply_timeout = 0;
     connect_session(&f);
     start(&f);
     stop(&f);
     backend_set_behaviour(&f.backend, VHOST_USER_ADD_MEM_REG, HANG);
-    vhost_user_session_set_timeout(100);
     add_memory(&f, "mem1", 256 * MIB);
-    vhost_user_session_set_timeout(VHOST_USER_TIMEOUT_SECONDS * 1000);
     g_test_message("%s", f.message);
     g_assert_true(g_str_has_prefix(f.message, "vhost-user device 'b0': ADD_MEM_REG of region "
                                               "0x10000000+0x100000 (memory backend 'mem1')"));
@@ -513,7 +518,7 @@ static void test_hang_at_end(void)
     before = g_get_monotonic_time();
     end(&f);
     g_assert_cmpint(g_get_monotonic_time() - before, <,
-                    VHOST_USER_TIMEOUT_SECONDS / 2 * G_USEC_PER_SEC);
+                    VHOST_USER_REPLY_TIMEOUT / 2 * INT64_C(1000));
 }
 
 static void test_hang_up(void)

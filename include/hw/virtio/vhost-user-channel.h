@@ -94,6 +94,11 @@ typedef struct VhostUserCount {
     uint64_t answered; /* acks and replies */
     uint64_t refused;
 } VhostUserCount;
+/* Before the first message: @channel counts on from what @before has. */
+void vhost_user_channel_add_counts(VhostUserChannel *channel, const VhostUserChannel *before);
+/* Name of the request that was refused, that could not be sent or whose answer was wrong or did not
+ * come: the last one.  NULL: none.  Static. */
+const char *vhost_user_channel_culprit(const VhostUserChannel *channel);
 /* Read with atomic loads: another thread may show them while the session works. */
 const VhostUserCount *vhost_user_channel_counts(const VhostUserChannel *channel);
 

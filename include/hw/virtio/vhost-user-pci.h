@@ -17,19 +17,31 @@
 
 typedef struct VhostUserKind VhostUserKind;
 
-typedef struct VhostUserPci {
+typedef struct VhostUserPci VhostUserPci;
+
+struct VhostUserPci {
     VirtioPci parent;
     Chardev *chardev;    /* VHOST_USER_FIELD_CHARDEV, or set by the kind's prepare() */
     uint16_t num_queues; /* VHOST_USER_FIELD_QUEUES: beside those that the kind has anyway */
     uint16_t queue_size; /* VHOST_USER_FIELD_QUEUE_SIZE, or the kind's */
     ChardevFrontend frontend;
-    VhostUserSession *session; /* NULL before realize and from unrealize on */
-    VhostUserNeeds needs;      /* from the kind; its prepare() may change them */
-    uint16_t local_queues;     /* from the kind; its prepare() may change it */
-    gboolean resume;           /* private: the rings go on where they were paused */
-    gboolean lost;             /* private: the backend is gone for good */
-    GError *failure;           /* private: why realize fails, while the session ends */
-} VhostUserPci;
+    /* NULL before realize and from unrealize on; of the last connection while there is none. */
+    VhostUserSession *session;
+    VhostUserNeeds needs;   /* from the kind; its prepare() may change them */
+    uint16_t local_queues;  /* from the kind; its prepare() may change it */
+    uint32_t reply_timeout; /* property: milliseconds for each answer of the backend */
+    gboolean resume;        /* private: queues of ours go on where they were paused */
+    gboolean away;          /* private: the backend is gone; it may come back */
+    gboolean closing;       /* private: no connection is of use any more */
+    uint64_t offered;       /* private: to the driver, by the first backend */
+    gboolean returning;     /* private: a backend came back, its rings do not run yet */
+    VhostUserSession *next; /* private: a connection that is not taken yet */
+    guint tries;            /* private: connections that were of no use to realize */
+    guint patience;         /* private: timer of a realize that waits for a connection */
+    guint ending;           /* private: sessions that have not ended */
+    void (*ended)(VhostUserPci *device); /* private: what to do when none is left */
+    GError *failure;                     /* private: why realize fails, while the session ends */
+};
 
 typedef enum VhostUserConfigSource {
     VHOST_USER_CONFIG_NONE,
@@ -69,7 +81,8 @@ struct VhostUserKind {
 
     /* Checks the properties, changes device->needs where they do. */
     gboolean (*prepare)(VhostUserPci *device, GError **error);
-    /* Connected: may take bits from the offered @features, or refuse. */
+    /* Connected, or connected again: may take bits from the offered @features, or refuse.  After a
+     * return what is left must hold what the driver chose. */
     gboolean (*connected)(VhostUserPci *device, uint64_t *features, GError **error);
     /* Patches configuration bytes before the guest sees them. */
     void (*config_filter)(VhostUserPci *device, uint8_t *config, uint32_t size);
@@ -91,6 +104,11 @@ struct VhostUserKind {
     gboolean (*queue_enabled)(VhostUserPci *device, unsigned index);
     /* The driver has reset the device; its queues have ended. */
     void (*reset)(VhostUserPci *device);
+    /* The backend is gone after the device was realized; vhost_user_pci_comes_back() says whether
+     * another one may come. */
+    void (*lost)(VhostUserPci *device);
+    /* A backend came back and is taken; its rings run or begin with the driver's next start. */
+    void (*returned)(VhostUserPci *device);
 };
 
 typedef struct VhostUserPciClass {
@@ -184,6 +202,11 @@ GType vhost_user_kind_register(const char *name, GType parent, gsize instance_si
 
 /* Queues with the backend. */
 guint vhost_user_pci_backend_queues(VhostUserPci *device);
+
+/* Whether there is a backend now. */
+gboolean vhost_user_pci_is_connected(VhostUserPci *device);
+/* Whether a backend that is gone may come back: the chardev connects or accepts again. */
+gboolean vhost_user_pci_comes_back(VhostUserPci *device);
 
 /* Visits every device that has a session, in order of realization. VM lock held. */
 void vhost_user_pci_foreach(void (*visit)(VhostUserPci *device, gpointer opaque), gpointer opaque);

@@ -14,11 +14,9 @@
 
 typedef struct VhostUserSession VhostUserSession;
 
-/* Seconds that a backend has for an answer. */
-#define VHOST_USER_TIMEOUT_SECONDS 10
-
-/* For tests: every session waits @milliseconds instead, from its next job on. */
-void vhost_user_session_set_timeout(guint milliseconds);
+/* Milliseconds that a backend has for an answer, where nobody says otherwise. */
+#define VHOST_USER_REPLY_TIMEOUT 10000
+#define VHOST_USER_REPLY_TIMEOUT_MAXIMUM 3600000
 
 /* The protocol features that this front end implements, and takes where they are offered.  Any
  * thread. */
@@ -50,7 +48,8 @@ typedef struct VhostUserRing {
     uint64_t descriptor_area, driver_area, device_area; /* guest physical */
     uint32_t base; /* where to go on: vring base as the specification packs it */
     gboolean enabled;
-    int kick, call; /* event fds, borrowed; live as long as the device */
+    gboolean recover; /* private: the record of requests in flight tells the base */
+    int kick, call;   /* event fds, borrowed; live as long as the device */
 } VhostUserRing;
 
 typedef struct VhostUserCallbacks {
@@ -61,12 +60,29 @@ typedef struct VhostUserCallbacks {
     void (*start_failed)(gpointer opaque, const GError *error);
     /* The connection is lost or was closed by us; called once, and not before connect succeeded. */
     void (*lost)(gpointer opaque, const GError *error);
+    /* The rings of a start run. */
+    void (*started)(gpointer opaque);
 } VhostUserCallbacks;
 
 typedef void VhostUserDone(gpointer opaque, const GError *error);
 
-/* @name is the device's id (or path), for messages; @socket is taken over. */
-VhostUserSession *vhost_user_session_new(const char *name, const char *chardev, int socket,
+/* One connection of a device to its backend, and what is to become of it. */
+typedef struct VhostUserConnection {
+    const char *name;    /* the device's id or path, for messages; copied */
+    const char *chardev; /* its id; copied */
+    int socket;          /* taken over */
+    guint reply_timeout; /* milliseconds that the backend has for each answer; 0: the default */
+    /* Another connection may come after this one: until then the backend's slot limit binds. */
+    gboolean may_return;
+    /*
+     * The lost session that this one follows, NULL: the first.  What outlives a connection goes
+     * on: the record of requests in flight, positions of rings, what the driver wrote to the
+     * configuration, counters.  As many queues are needed as @before had.
+     */
+    VhostUserSession *before;
+} VhostUserConnection;
+
+VhostUserSession *vhost_user_session_new(const VhostUserConnection *connection,
                                          const VhostUserNeeds *needs,
                                          const VhostUserCallbacks *callbacks, gpointer opaque);
 
@@ -88,9 +104,11 @@ void vhost_user_session_config(VhostUserSession *session, uint8_t *bytes, uint32
 uint32_t vhost_user_session_config_length(VhostUserSession *session);
 
 /*
- * Features, table, rings, enable; pipelined.  Rings are copied.  From the first start on the
- * backend's table follows every memory transaction, also across resets.  Trouble comes through
- * start_failed() or lost().
+ * Features, table, record of requests in flight, rings, enable; pipelined.  Rings are copied.
+ * Features that the backend does not offer are the device's own and left out.  From the first
+ * start on the backend's table follows every memory transaction, also across resets.  Trouble
+ * comes through start_failed() or lost(); the first start of a session that follows another one is
+ * a part of the return, so that its failure ends the connection.
  */
 void vhost_user_session_start(VhostUserSession *session, uint64_t driver_features,
                               const VhostUserRing *rings, guint count);
@@ -102,19 +120,31 @@ void vhost_user_session_start(VhostUserSession *session, uint64_t driver_feature
  */
 void vhost_user_session_stop(VhostUserSession *session, gboolean wait, VhostUserDone *done,
                              gpointer opaque);
-/* The base of ring @index after stop, to continue from. */
+/*
+ * Where ring @index goes on, as the specification packs a vring base: where the last stop left it,
+ * or, if the connection ended while it ran, behind the last request that was finished.  A ring that
+ * has not run since the last reset begins at its beginning.
+ */
 uint32_t vhost_user_session_ring_base(VhostUserSession *session, guint index);
+/*
+ * The same into @ring->base, for a start.  FALSE with @error if nothing tells: a packed ring whose
+ * backend ended without having kept a record of requests in flight.  Only a reset helps then.
+ */
+gboolean vhost_user_session_resume_ring(VhostUserSession *session, VhostUserRing *ring,
+                                        gboolean packed, GError **error);
 
 /* One ring, for VIRTIO_F_RING_RESET: stopped (waits like stop) and started again. */
 void vhost_user_session_ring_stop(VhostUserSession *session, guint index, gboolean wait);
 void vhost_user_session_ring_start(VhostUserSession *session, const VhostUserRing *ring);
 
-/* The guest reset the device: RESET_DEVICE, or STATUS 0, where negotiated. Call after stop. */
+/* The guest reset the device: RESET_DEVICE, or STATUS 0, where negotiated; what is known of rings
+ * and requests is void, also on a lost connection. Call after stop. */
 void vhost_user_session_reset(VhostUserSession *session);
 
 /*
  * The driver wrote @size bytes at @offset of the configuration (SET_CONFIG).  With @ask_again the
  * rest of it may be another one afterwards: it is fetched anew, and this waits for it as stop does.
+ * On a lost connection the bytes are kept for the session that follows.
  */
 void vhost_user_session_config_write(VhostUserSession *session, uint32_t offset, const void *bytes,
                                      uint32_t size, gboolean ask_again);
@@ -130,6 +160,19 @@ void vhost_user_session_end(VhostUserSession *session, VhostUserDone *done, gpoi
 /* The program is about to end: a backend that hangs is hung up on after half a second from now on,
  * also where somebody waits for it already. */
 void vhost_user_session_hurry(VhostUserSession *session);
+
+/*
+ * Configuration that @session fetched and that of the lost session before it, each as many bytes as
+ * the device needs; what the driver wrote counts as equal in both.  Caller frees.
+ */
+void vhost_user_session_configs(VhostUserSession *session, VhostUserSession *before, uint8_t **now,
+                                uint8_t **then);
+/* The backend of @session is taken: what the driver wrote is sent to it again. */
+void vhost_user_session_adopt(VhostUserSession *session);
+/* A connection was turned away; for x-query-vhost-user. */
+void vhost_user_session_note_ignored(VhostUserSession *session, const GError *error);
+/* Name of the request that the last error was about, NULL: none. Static. */
+const char *vhost_user_session_failed_request(VhostUserSession *session);
 
 /* One element of x-query-vhost-user's answer. New reference. Does not wait. */
 json_object *vhost_user_session_info(VhostUserSession *session);
