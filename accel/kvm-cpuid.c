@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPUID as the guest sees it: what KVM supports on this host, with the topology of -smp and this
- * CPU's own APIC id in it (Intel SDM volume 2, CPUID).
+ * CPUID of KVM's CPUs: what KVM supports on this host is read once, the CPU model is applied to it
+ * once, and each CPU gets a copy with its own place in it.
  */
 #include "kvm-internal.h"
 
+#include "accel/cpuid.h"
 #include "util/error.h"
+#include "util/report.h"
 
 #include <errno.h>
 
 #define CPUID_ENTRIES_MAX 1024
 #define FEATURE_1_ECX_TSC_DEADLINE (1u << 24)
 #define FEATURE_1_ECX_HYPERVISOR (1u << 31)
-#define FEATURE_1_EDX_HTT (1u << 28)
 
-/* Levels of leaf 11. */
-enum { LEVEL_INVALID, LEVEL_THREAD, LEVEL_CORE };
-
-/* Of the ids within one package. */
-static guint package_bits(void)
-{
-    return vcpu_id_bits(vcpu_topology()->cores) + vcpu_id_bits(vcpu_topology()->threads);
-}
+static GArray *model_table; /* of struct kvm_cpuid_entry2; NULL before the first CPU */
 
 static struct kvm_cpuid2 *supported(GError **error)
 {
@@ -44,90 +38,64 @@ static struct kvm_cpuid2 *supported(GError **error)
     return NULL;
 }
 
-static void set_features(struct kvm_cpuid_entry2 *entry, guint index)
+GArray *kvm_cpuid_host(GError **error)
 {
-    guint logical = 1u << package_bits();
+    g_autofree struct kvm_cpuid2 *cpuid = supported(error);
 
-    entry->ebx = (entry->ebx & 0x0000ffff) | MIN(logical, 255) << 16 | vcpu_apic_id(index) << 24;
-    entry->ecx |= FEATURE_1_ECX_HYPERVISOR;
-    if (kvm_has(KVM_CAP_TSC_DEADLINE_TIMER)) {
-        entry->ecx |= FEATURE_1_ECX_TSC_DEADLINE;
+    if (!cpuid) {
+        return NULL;
     }
-    if (logical > 1) {
-        entry->edx |= FEATURE_1_EDX_HTT;
-    } else {
-        entry->edx &= ~FEATURE_1_EDX_HTT;
+    GArray *table = g_array_sized_new(FALSE, FALSE, sizeof(struct kvm_cpuid_entry2), cpuid->nent);
+    g_array_append_vals(table, cpuid->entries, cpuid->nent);
+    struct kvm_cpuid_entry2 *features = cpuid_find(table, 1, 0);
+    if (features) {
+        /* KVM does not list what depends on us (api.rst, KVM_GET_SUPPORTED_CPUID). */
+        features->ecx |= FEATURE_1_ECX_HYPERVISOR;
+        if (kvm_has(KVM_CAP_TSC_DEADLINE_TIMER)) {
+            features->ecx |= FEATURE_1_ECX_TSC_DEADLINE;
+        }
     }
+    return table;
 }
 
-/* Leaf 4: bits 14 to 25 CPUs that share the cache, 26 to 31 cores of the package, each less 1. */
-static void set_cache_sharing(struct kvm_cpuid_entry2 *entry)
+gboolean kvm_cpuid_prepare(GError **error)
 {
-    const VcpuTopology *topology = vcpu_topology();
-    guint level = entry->eax >> 5 & 7;
-    guint cores = 1u << vcpu_id_bits(topology->cores);
-    guint sharing = (level < 3 ? 1 : cores) << vcpu_id_bits(topology->threads);
+    g_autoptr(GArray) table = kvm_cpuid_host(error);
+    g_autofree char *missing = NULL;
+    const CpuModel *model = cpu_model();
 
-    if ((entry->eax & 0x1f) != 0) {
-        entry->eax = (entry->eax & 0x3fff) | (sharing - 1) << 14 | MIN(cores - 1, 63) << 26;
+    if (!table) {
+        return FALSE;
     }
-}
-
-static void set_levels(struct kvm_cpuid_entry2 *entry, guint index)
-{
-    const VcpuTopology *topology = vcpu_topology();
-    guint threads = vcpu_id_bits(topology->threads);
-
-    entry->eax = 0;
-    entry->ebx = 0;
-    entry->ecx = entry->index;
-    entry->edx = vcpu_apic_id(index);
-    if (entry->index == 0) {
-        entry->eax = threads;
-        entry->ebx = topology->threads;
-        entry->ecx |= LEVEL_THREAD << 8;
-    } else if (entry->index == 1) {
-        entry->eax = package_bits();
-        entry->ebx = topology->threads * topology->cores;
-        entry->ecx |= LEVEL_CORE << 8;
+    if (!cpuid_apply_model(table, model, &missing, error)) {
+        g_prefix_error(error, "-cpu %s: ", model->name);
+        return FALSE;
     }
-}
-
-static void adapt(struct kvm_cpuid_entry2 *entry, guint index)
-{
-    switch (entry->function) {
-    case 1:
-        set_features(entry, index);
-        break;
-    case 4:
-        set_cache_sharing(entry);
-        break;
-    case 0xb:
-    case 0x1f:
-        set_levels(entry, index);
-        break;
-    case 0x80000008: /* AMD: bits 0 to 7 CPUs of the package less 1, 12 to 15 bits of their ids */
-        entry->ecx = (vcpu_topology()->cores * vcpu_topology()->threads - 1) | package_bits() << 12;
-        break;
-    default:
-        break;
+    if (missing && model->check) {
+        report_warning("-cpu %s: this host does not have %s", model->name, missing);
     }
+    model_table = g_steal_pointer(&table);
+    return TRUE;
 }
 
 gboolean kvm_cpuid_set(int vcpu_fd, guint index, GError **error)
 {
-    g_autofree struct kvm_cpuid2 *cpuid = supported(error);
+    g_autoptr(GArray) table = g_array_copy(model_table);
     int result;
 
-    if (!cpuid) {
-        return FALSE;
-    }
-    for (uint32_t i = 0; i < cpuid->nent; i++) {
-        adapt(&cpuid->entries[i], index);
-    }
+    cpuid_apply_topology(table, vcpu_topology(), index);
+    gsize size = table->len * sizeof(struct kvm_cpuid_entry2);
+    g_autofree struct kvm_cpuid2 *cpuid = g_malloc0(sizeof(*cpuid) + size);
+    cpuid->nent = table->len;
+    memcpy(cpuid->entries, table->data, size);
     result = kvm_ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid);
     if (result < 0) {
         vm_error_set_errno(error, -result, "-accel kvm: KVM_SET_CPUID2 of CPU %u", index);
     }
     return result == 0;
+}
+
+void kvm_cpuid_clear(void)
+{
+    g_clear_pointer(&model_table, g_array_unref);
 }

@@ -55,6 +55,12 @@ void kvm_state_free(KvmState *state);
 gboolean kvm_state_boot(int vcpu_fd, const VcpuBoot *boot, GError **error);
 
 /* --- kvm-cpuid.c --- */
+
+/* What KVM offers on this host, of struct kvm_cpuid_entry2; NULL with @error. */
+GArray *kvm_cpuid_host(GError **error);
+/* Applies the CPU model; before the first kvm_cpuid_set(). */
+gboolean kvm_cpuid_prepare(GError **error);
 gboolean kvm_cpuid_set(int vcpu_fd, guint index, GError **error);
+void kvm_cpuid_clear(void);
 
 #endif

@@ -316,12 +316,28 @@ static gboolean start_thread(Vcpu *vcpu, GError **error)
     return TRUE;
 }
 
+static gboolean check_count(GError **error)
+{
+    guint count = vcpu_topology()->count;
+    guint most = (guint)kvm_has(KVM_CAP_MAX_VCPUS);
+
+    if (most && count > most) {
+        vm_error_set(error, "-smp %u: KVM on this host runs at most %u CPUs in a machine", count,
+                     most);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean kvm_vcpus_start(GError **error)
 {
     static const RunStateCpus cpus = {pause_vcpus, resume_vcpus, reset_vcpus};
     struct sigaction action = {.sa_handler = kicked};
 
     sigaction(KICK_SIGNAL, &action, NULL);
+    if (!check_count(error) || !kvm_cpuid_prepare(error)) {
+        return FALSE;
+    }
     vcpus = g_ptr_array_new_with_free_func(vcpu_free);
     for (guint i = 0; i < vcpu_topology()->count; i++) {
         if (!make_vcpu(i, error)) {
@@ -359,6 +375,7 @@ void kvm_vcpus_stop(void)
     vm_lock();
     g_queue_clear_full(&pauses, g_free);
     g_clear_pointer(&vcpus, g_ptr_array_unref);
+    kvm_cpuid_clear();
 }
 
 gint vcpu_thread_id(guint index)

@@ -198,6 +198,7 @@ static void kvm_accel_class_init(AccelClass *class)
     class->init = kvm_init;
     class->start = kvm_start;
     class->stop = kvm_stop;
+    class->host_cpuid = kvm_cpuid_host;
 }
 
 static void kvm_accel_init(KvmAccel *accel G_GNUC_UNUSED)

@@ -3,6 +3,7 @@
 #include "monitor/qmp.h"
 
 #include "accel/accel.h"
+#include "accel/cpu-model.h"
 #include "accel/vcpu.h"
 
 static json_object *none(json_object *arguments G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
@@ -61,7 +62,8 @@ static json_object *query_hotpluggable_cpus(json_object *arguments G_GNUC_UNUSED
 
     for (guint i = 0; i < cpu_count(); i++) {
         json_object *cpu = json_object_new_object();
-        json_add_string(cpu, "type", "host-x86_64-cpu");
+        g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", cpu_model()->name);
+        json_add_string(cpu, "type", type);
         json_add_uint(cpu, "vcpus-count", 1);
         json_object_object_add(cpu, "props", place_of_cpu(i));
         add_path(cpu, i);

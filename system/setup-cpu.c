@@ -2,6 +2,7 @@
 /* The CPUs: -smp and -cpu; and what follows when the guest ends: -action and its short forms. */
 #include "setup-internal.h"
 
+#include "accel/cpu-model.h"
 #include "accel/vcpu.h"
 #include "system/run-state.h"
 #include "util/error.h"
@@ -14,6 +15,27 @@ static gboolean take_count(json_object *options, const char *key, uint64_t *coun
 {
     *count = 0;
     return options_take_number(options, "-smp", key, 1, VCPU_MAX, count, error);
+}
+
+/* Levels between socket and core, which have one member each here. */
+static gboolean take_levels(json_object *options, GError **error)
+{
+    static const char *const levels[] = {"drawers", "books", "dies", "clusters", "modules"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(levels); i++) {
+        uint64_t count = 1;
+        if (!options_take_number(options, "-smp", levels[i], 1, VCPU_MAX, &count, error)) {
+            return FALSE;
+        }
+        if (count != 1) {
+            vm_error_set(error,
+                         "-smp %s=%" G_GUINT64_FORMAT
+                         ": this machine has sockets, cores and threads; %s must be 1",
+                         levels[i], count, levels[i]);
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 /* What was not given follows from the rest; sockets before cores before threads. */
@@ -63,8 +85,9 @@ static gboolean apply_smp(const char *value, GError **error)
         !take_count(options, "sockets", &sockets, error) ||
         !take_count(options, "cores", &cores, error) ||
         !take_count(options, "threads", &threads, error) ||
-        !take_count(options, "maxcpus", &maximum, error) ||
-        !options_check_empty(options, "-smp", "cpus, sockets, cores, threads, maxcpus", error)) {
+        !take_count(options, "maxcpus", &maximum, error) || !take_levels(options, error) ||
+        !options_check_empty(options, "-smp",
+                             "cpus, sockets, dies, clusters, cores, threads, maxcpus", error)) {
         return FALSE;
     }
     complete(&cpus, &sockets, &cores, &threads);
@@ -89,25 +112,6 @@ static gboolean apply_smp(const char *value, GError **error)
         .threads = (guint)threads,
     };
     return check_numbers(value, &topology, error);
-}
-
-/* --- -cpu --- */
-
-/* Guests get what KVM has: models of processors that once were sold are for migration. */
-static gboolean apply_cpu(const char *value, GError **error)
-{
-    g_auto(GStrv) words = g_strsplit(value, ",", 2);
-
-    if (strcmp(words[0], "host") != 0 && strcmp(words[0], "max") != 0) {
-        vm_error_set(error, "-cpu %s: there is no model '%s'; use host or max", value, words[0]);
-        return FALSE;
-    }
-    if (words[1]) {
-        vm_error_set(error, "-cpu %s: single features cannot be chosen in this version; use %s",
-                     value, words[0]);
-        return FALSE;
-    }
-    return TRUE;
 }
 
 /* --- what follows --- */
@@ -173,6 +177,6 @@ gboolean setup_cpus(const GArray *items, GError **error)
         run_state_set_shutdown_action(SHUTDOWN_PAUSES);
     }
     return setup_each(items, "smp", apply_smp, error) &&
-           setup_each(items, "cpu", apply_cpu, error) &&
+           setup_each(items, "cpu", cpu_model_choose, error) &&
            setup_each(items, "action", apply_action, error);
 }

@@ -4,6 +4,7 @@
 #include "setup.h"
 
 #include "accel/accel.h"
+#include "accel/cpu-model.h"
 #include "chardev/chardev.h"
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
@@ -85,6 +86,8 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
         machine_print_help();
     } else if (!strcmp(name, "accel")) {
         accel_print_help();
+    } else if (!strcmp(name, "cpu")) {
+        cpu_model_print_help();
     } else if (!strcmp(name, "chardev")) {
         chardev_print_help();
     } else if (!strcmp(name, "trace")) {
@@ -105,7 +108,7 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
 
 static gboolean has_help(const CommandLineOption *option)
 {
-    static const char *const names[] = {"machine", "M",      "accel",  "chardev",
+    static const char *const names[] = {"machine", "M",      "accel",  "chardev", "cpu",
                                         "trace",   "object", "device", NULL};
     return g_strv_contains(names, option->name);
 }

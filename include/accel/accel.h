@@ -20,6 +20,8 @@ typedef struct AccelClass {
     gboolean (*start)(Accel *accel, GError **error);
     /* Threads of the accelerator end; VM lock held, may be released within. May be NULL. */
     void (*stop)(Accel *accel);
+    /* CPUID as the host offers it (accel/cpuid.h), a new table; NULL with @error.  May be NULL. */
+    GArray *(*host_cpuid)(GError **error);
 } AccelClass;
 
 VM_DECLARE_TYPE(Accel, accel, ACCEL)

@@ -25,6 +25,14 @@ const BadCommand bad_commands[] = {
     {"remove-fd", "{'fdset-id':1,'fd':77}", "fd set 1|not found", GENERIC},
     {"remove-fd", "{'fdset-id':1,'fd':-1}", "'fd'|-1", GENERIC},
     {"remove-fd", "{'fdset-id':1,'fd':4294967296}", "'fd'|4294967296", GENERIC},
+    /* CPU models */
+    {"query-cpu-model-expansion", "{'type':'full','model':{'name':'host'}}", "'host'|-accel kvm",
+     GENERIC},
+    {"query-cpu-model-expansion", "{'type':'half','model':{'name':'host'}}", "type|'half'",
+     GENERIC},
+    {"query-cpu-model-expansion", "{'type':'full','model':{'name':'host','props':7}}",
+     "model.props|7", GENERIC},
+    {"query-cpu-model-expansion", "{'type':'full','model':{}}", "model.name", GENERIC},
     /* chardevs */
     {"chardev-add", "{'id':'x','backend':{'type':'foo','data':{}}}", "type|'foo'|socket", GENERIC},
     {"chardev-add", "{'id':'x','backend':{}}", "type", GENERIC},
