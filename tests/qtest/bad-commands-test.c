@@ -200,18 +200,24 @@ static const char *mistyped(Fixture *fixture, const char *type)
     return "17"; /* of an enumeration, an object, a list */
 }
 
-/* A value of the type, for the arguments that come before the wrong one. */
-static const char *filler(Fixture *fixture, const char *type)
+/* A value of the type, for the arguments that come before the wrong one.  Caller frees. */
+static char *filler(Fixture *fixture, const char *type)
 {
-    const char *kind = qmp_get_string(schema_entry(fixture, type), "json-type");
+    json_object *entry = schema_entry(fixture, type);
+    const char *kind = qmp_get_string(entry, "json-type");
 
+    if (!g_strcmp0(qmp_get_string(entry, "meta-type"), "enum")) {
+        json_object *first = json_object_array_get_idx(qmp_get(entry, "values"), 0);
+        return g_strdup_printf("'%s'", json_object_get_string(first));
+    }
     if (!g_strcmp0(kind, "string")) {
-        return "'x'";
+        return g_strdup("'x'");
     }
     if (!g_strcmp0(kind, "boolean")) {
-        return "true";
+        return g_strdup("true");
     }
-    return !g_strcmp0(kind, "int") ? "1" : "{'type':'null','data':{}}"; /* a ChardevBackend */
+    /* An object is a ChardevBackend. */
+    return g_strdup(!g_strcmp0(kind, "int") ? "1" : "{'type':'null','data':{}}");
 }
 
 /* All mandatory members but @wrong, which gets @value (NULL: it is left out). */
@@ -222,10 +228,10 @@ static char *arguments_with(Fixture *fixture, json_object *members, json_object 
 
     for (gsize i = 0; i < json_object_array_length(members); i++) {
         json_object *member = json_object_array_get_idx(members, i);
-        const char *chosen = member == wrong ? value
-                             : json_object_object_get_ex(member, "default", NULL)
-                                 ? NULL
-                                 : filler(fixture, qmp_get_string(member, "type"));
+        g_autofree char *chosen = member == wrong ? g_strdup(value)
+                                  : json_object_object_get_ex(member, "default", NULL)
+                                      ? NULL
+                                      : filler(fixture, qmp_get_string(member, "type"));
 
         if (chosen) {
             g_string_append_printf(text, "%s'%s':%s", text->len > 1 ? "," : "",
