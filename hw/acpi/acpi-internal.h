@@ -24,11 +24,13 @@ gboolean acpi_gpe_event_pending(void);
 void acpi_pci_hotplug_init(PciBus *bus);
 void acpi_pci_hotplug_free(void);
 void acpi_pci_hotplug_reset(void);
+gboolean acpi_pci_hotplug_waiting(void); /* an event has not been taken */
 
 /* --- memory-hotplug.c --- */
 void acpi_memory_hotplug_init(void);
 void acpi_memory_hotplug_free(void);
 void acpi_memory_hotplug_reset(void);
+gboolean acpi_memory_hotplug_waiting(void);
 
 /*
  * Unplugs @device in the main thread, soon: an eject comes in a vCPU's thread, and the events of

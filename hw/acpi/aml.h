@@ -35,15 +35,21 @@ typedef enum AmlOperator {
     AML_SHIFT_RIGHT = 0x7a,        /* value, count, target */
     AML_AND = 0x7b,                /* value, value, target */
     AML_OR = 0x7d,                 /* value, value, target */
+    AML_DEREFERENCE = 0x83,        /* reference */
     AML_NOTIFY = 0x86,             /* object, value */
+    AML_INDEX = 0x88,              /* buffer, byte index, target */
     AML_CREATE_DWORD_FIELD = 0x8a, /* buffer, byte index, name */
+    AML_CREATE_BYTE_FIELD = 0x8c,  /* buffer, byte index, name */
     AML_CREATE_QWORD_FIELD = 0x8f, /* buffer, byte index, name */
+    AML_OBJECT_TYPE = 0x8e,        /* name or variable */
     AML_LOGICAL_AND = 0x90,        /* value, value */
     AML_LOGICAL_NOT = 0x92,        /* value */
     AML_EQUAL = 0x93,              /* value, value */
     AML_LESS = 0x95,               /* value, value */
     AML_RETURN = 0xa4,             /* value */
     AML_BREAK = 0xa5,
+    AML_LOAD = 0x5b20,    /* name of a buffer, target */
+    AML_SLEEP = 0x5b22,   /* milliseconds */
     AML_ACQUIRE = 0x5b23, /* mutex; aml_word() of the time-out, 0xffff for ever */
     AML_RELEASE = 0x5b27, /* mutex */
 } AmlOperator;

@@ -25,13 +25,30 @@ static uint64_t gpe_read(gpointer opaque G_GNUC_UNUSED, uint64_t offset,
                                        : gpe0.enable[offset - GPE_REGISTER_BYTES];
 }
 
+/*
+ * A guest that starts clears all status before it enables events, and so events from before it
+ * could know them.  What still waits says so again.
+ */
+static void set_waiting(unsigned byte)
+{
+    if (byte == 0) {
+        gpe0.status[0] |= (acpi_pci_hotplug_waiting() ? 1u << ACPI_GPE_PCI : 0) |
+                          (acpi_memory_hotplug_waiting() ? 1u << ACPI_GPE_MEMORY : 0);
+    }
+}
+
 static void gpe_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset, uint64_t value,
                       unsigned size G_GNUC_UNUSED)
 {
     if (offset < GPE_REGISTER_BYTES) {
         gpe0.status[offset] &= ~value;
     } else {
-        gpe0.enable[offset - GPE_REGISTER_BYTES] = value;
+        unsigned byte = offset - GPE_REGISTER_BYTES;
+        gboolean more = value & ~(unsigned)gpe0.enable[byte];
+        gpe0.enable[byte] = value;
+        if (more) {
+            set_waiting(byte);
+        }
     }
     acpi_sci_update();
 }

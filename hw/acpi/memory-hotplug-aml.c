@@ -1,32 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the guest's interpreter does with the memory hot-plug controller (memory-hotplug.c): a
- * device for each slot, thousands of them, so each is as short as it can be and asks one of the
- * controller's methods.
+ * What the guest's interpreter does with the memory hot-plug controller (memory-hotplug.c): methods
+ * that the devices of slots ask (memory-slots-aml.c), and what is done at an event.
  */
 #include "memory-hotplug-registers.h"
 #include "tables.h"
 
+#define NOTIFY_BUS_CHECK 0u
 #define NOTIFY_DEVICE_CHECK 1u
 #define NOTIFY_EJECT_REQUEST 3u
 #define STATE_PRESENT 0x0fu /* _STA: there, enabled, shown, working (6.3.7) */
 #define NO_SLOT 0xffffffffu
+#define GROUP_SHIFT 6u
+#define WAIT_MILLISECONDS 20u
+#define WAIT_ROUNDS 250u
+G_STATIC_ASSERT(ACPI_MEMORY_GROUP == 1u << GROUP_SHIFT);
 
 /* Offsets in a QWord address space descriptor (6.4.3.5.1). */
 enum { SPACE_FIRST = 14, SPACE_LAST = 22, SPACE_LENGTH = 38 };
-
-/* "M" and the slot in base 36: names have four characters.  The controller's own names begin with
- * "H", so that no slot is called like one of them. */
-static void slot_name(char name[5], uint32_t slot)
-{
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-    name[0] = 'M';
-    for (guint i = 3; i > 0; i--, slot /= 36) {
-        name[i] = digits[slot % 36];
-    }
-    name[4] = '\0';
-}
 
 /* --- the registers --- */
 
@@ -42,11 +33,16 @@ static void write_registers(Aml *aml)
     aml_field_unit(aml, "HNOD", 32);
     aml_field_unit(aml, NULL, 32);
     aml_field_unit(aml, "HNXT", 32);
+    aml_field_unit(aml, "HPRS", 32);
     aml_end(aml);
     /* Read: its flags; written: what is taken back, and the eject. */
     aml_field(aml, "HREG", AML_BYTE_ACCESS);
     aml_field_unit(aml, NULL, 8 * READ_FLAGS);
-    aml_field_unit(aml, "HENA", 1);
+    aml_field_unit(aml, "HFLG", 8);
+    aml_end(aml);
+    aml_field(aml, "HREG", AML_BYTE_ACCESS);
+    aml_field_unit(aml, NULL, 8 * READ_FLAGS);
+    aml_field_unit(aml, NULL, 1);
     aml_field_unit(aml, "HINS", 1);
     aml_field_unit(aml, "HRMV", 1);
     aml_field_unit(aml, "HEJT", 1);
@@ -58,6 +54,11 @@ static void write_registers(Aml *aml)
     aml_field_unit(aml, "HOST", 32);
     aml_end(aml);
     aml_mutex(aml, "HLCK");
+    /* The last slot of the group that HWTG() waits for, and how often its _STA was asked for. */
+    aml_name(aml, "HWAT");
+    aml_integer(aml, NO_SLOT);
+    aml_name(aml, "HSEN");
+    aml_integer(aml, 0);
 }
 
 static void write_store_argument(Aml *aml, unsigned argument, const char *target)
@@ -84,22 +85,35 @@ static void write_unlock(Aml *aml)
 
 /* --- methods of the controller, of which Arg0 is a slot --- */
 
+/* Memory of which the guest has not been told yet is not there: an operating system that looks
+ * through all devices just now would find it by itself, and then wonder about the event. */
 static void write_state_method(Aml *aml)
 {
     aml_method(aml, "HSTA", 1, FALSE);
+    aml_if(aml);
+    aml_operator(aml, AML_EQUAL);
+    aml_argument(aml, 0);
+    aml_reference(aml, "HWAT");
+    aml_operator(aml, AML_INCREMENT);
+    aml_reference(aml, "HSEN");
+    aml_end(aml);
     write_lock_and_select(aml);
     aml_operator(aml, AML_STORE);
-    aml_integer(aml, 0);
+    aml_reference(aml, "HFLG");
     aml_local(aml, 0);
-    aml_if(aml);
-    aml_reference(aml, "HENA");
-    aml_operator(aml, AML_STORE);
-    aml_integer(aml, STATE_PRESENT);
-    aml_local(aml, 0);
-    aml_end(aml);
     write_unlock(aml);
-    aml_operator(aml, AML_RETURN);
+    aml_if(aml);
+    aml_operator(aml, AML_EQUAL);
+    aml_operator(aml, AML_AND);
     aml_local(aml, 0);
+    aml_integer(aml, FLAG_ENABLED | FLAG_INSERTING);
+    aml_no_target(aml);
+    aml_integer(aml, FLAG_ENABLED);
+    aml_operator(aml, AML_RETURN);
+    aml_integer(aml, STATE_PRESENT);
+    aml_end(aml);
+    aml_operator(aml, AML_RETURN);
+    aml_integer(aml, 0);
     aml_end(aml);
 }
 
@@ -198,107 +212,166 @@ static void write_eject_method(Aml *aml)
     aml_end(aml);
 }
 
-/* --- events --- */
+/* --- groups of slots --- */
 
-/* Within HTFY(slot, event): a tree of comparisons, since the language cannot compute a name. */
-static void write_choice(Aml *aml, uint32_t first, uint32_t last)
+/* Local2 = the group of the slot in Local0 */
+static void write_group_of(Aml *aml)
 {
-    char name[5];
+    aml_operator(aml, AML_SHIFT_RIGHT);
+    aml_local(aml, 0);
+    aml_integer(aml, GROUP_SHIFT);
+    aml_local(aml, 2);
+}
 
-    if (first == last) {
-        slot_name(name, first);
-        aml_operator(aml, AML_NOTIFY);
-        aml_reference(aml, name);
-        aml_argument(aml, 1);
-        return;
-    }
-    uint32_t middle = first + (last - first + 1) / 2;
-    aml_if(aml);
-    aml_operator(aml, AML_LESS);
-    aml_argument(aml, 0);
-    aml_integer(aml, middle);
-    write_choice(aml, first, middle - 1);
-    aml_end(aml);
-    aml_else(aml);
-    write_choice(aml, middle, last);
+static void write_break(Aml *aml)
+{
+    aml_operator(aml, AML_BREAK);
     aml_end(aml);
 }
 
+/* What Local0 is when there is no slot left: no number of one. */
+static void write_break_if_none(Aml *aml, uint32_t slots)
+{
+    aml_if(aml);
+    aml_operator(aml, AML_LESS);
+    aml_integer(aml, slots - 1);
+    aml_local(aml, 0);
+    write_break(aml);
+}
+
+/*
+ * _INI, before the guest looks for devices: loads the groups that hold memory.  Local1 is the first
+ * slot that has not been looked at.
+ */
+static void write_start_method(Aml *aml, uint32_t slots)
+{
+    aml_method(aml, "_INI", 0, FALSE);
+    aml_operator(aml, AML_STORE);
+    aml_integer(aml, 0);
+    aml_local(aml, 1);
+    aml_while(aml);
+    aml_operator(aml, AML_LESS);
+    aml_local(aml, 1);
+    aml_integer(aml, slots);
+    aml_operator(aml, AML_STORE);
+    aml_local(aml, 1);
+    aml_reference(aml, "HSEL");
+    aml_operator(aml, AML_STORE);
+    aml_reference(aml, "HPRS");
+    aml_local(aml, 0);
+    write_break_if_none(aml, slots);
+    aml_if(aml); /* nonsense must not keep us here */
+    aml_operator(aml, AML_LESS);
+    aml_local(aml, 0);
+    aml_local(aml, 1);
+    write_break(aml);
+    write_group_of(aml);
+    aml_reference(aml, "HLOD");
+    aml_local(aml, 2);
+    aml_operator(aml, AML_SHIFT_LEFT);
+    aml_operator(aml, AML_ADD);
+    aml_local(aml, 2);
+    aml_integer(aml, 1);
+    aml_no_target(aml);
+    aml_integer(aml, GROUP_SHIFT);
+    aml_local(aml, 1);
+    aml_end(aml);
+    aml_end(aml);
+}
+
+/*
+ * HWTG(): the guest notices a loaded table by itself, but later, and knows no device of it before.
+ * It makes objects of all of them first, in their order, and looks at each again after that: the
+ * second _STA of the last one says that it is through.  If it does not come the guest is asked to
+ * look (5.6.6: bus check).
+ */
+static void write_wait_method(Aml *aml)
+{
+    aml_method(aml, "HWTG", 0, TRUE);
+    aml_operator(aml, AML_STORE);
+    aml_integer(aml, 0);
+    aml_local(aml, 0);
+    aml_while(aml);
+    aml_operator(aml, AML_LESS);
+    aml_reference(aml, "HSEN");
+    aml_integer(aml, 2);
+    aml_if(aml);
+    aml_operator(aml, AML_EQUAL);
+    aml_local(aml, 0);
+    aml_integer(aml, WAIT_ROUNDS);
+    aml_operator(aml, AML_NOTIFY);
+    aml_reference(aml, "\\_SB.MHPC");
+    aml_integer(aml, NOTIFY_BUS_CHECK);
+    write_break(aml);
+    aml_operator(aml, AML_SLEEP);
+    aml_integer(aml, WAIT_MILLISECONDS);
+    aml_operator(aml, AML_INCREMENT);
+    aml_local(aml, 0);
+    aml_end(aml);
+    aml_operator(aml, AML_STORE);
+    aml_integer(aml, NO_SLOT);
+    aml_reference(aml, "HWAT");
+    aml_end(aml);
+}
+
+/* Within HSCN, Local0 being a slot: its group is there from here on. */
+static void write_need_group(Aml *aml)
+{
+    write_group_of(aml);
+    aml_if(aml);
+    aml_operator(aml, AML_LOGICAL_NOT);
+    aml_operator(aml, AML_DEREFERENCE);
+    aml_operator(aml, AML_INDEX);
+    aml_reference(aml, "HGRP");
+    aml_local(aml, 2);
+    aml_no_target(aml);
+    aml_operator(aml, AML_STORE);
+    aml_integer(aml, 0);
+    aml_reference(aml, "HSEN");
+    aml_operator(aml, AML_OR);
+    aml_local(aml, 0);
+    aml_integer(aml, ACPI_MEMORY_GROUP - 1);
+    aml_reference(aml, "HWAT");
+    aml_reference(aml, "HLOD");
+    aml_local(aml, 2);
+    aml_reference(aml, "HWTG");
+    aml_end(aml);
+}
+
+/* --- events --- */
+
+/* The flag is taken back first: _STA follows it. */
 static void write_event_of(Aml *aml, const char *flag, unsigned event)
 {
     aml_if(aml);
     aml_reference(aml, flag);
+    write_set_flag(aml, flag);
     aml_reference(aml, "HTFY");
     aml_local(aml, 0);
     aml_integer(aml, event);
-    write_set_flag(aml, flag); /* takes it back */
     aml_end(aml);
 }
 
 /* HSCN: serves slots in which something waits until there is none. */
-static void write_scan_method(Aml *aml)
+static void write_scan_method(Aml *aml, uint32_t slots)
 {
-    aml_method(aml, "HSCN", 0, FALSE);
-    aml_operator(aml, AML_ACQUIRE);
-    aml_reference(aml, "HLCK");
-    aml_word(aml, 0xffff);
+    aml_method(aml, "HSCN", 0, TRUE);
     aml_while(aml);
     aml_integer(aml, 1);
     aml_operator(aml, AML_STORE);
     aml_reference(aml, "HNXT");
     aml_local(aml, 0);
-    aml_if(aml);
-    aml_operator(aml, AML_EQUAL);
-    aml_local(aml, 0);
-    aml_integer(aml, NO_SLOT);
-    aml_operator(aml, AML_BREAK);
-    aml_end(aml);
+    write_break_if_none(aml, slots);
+    write_need_group(aml);
+    aml_operator(aml, AML_ACQUIRE);
+    aml_reference(aml, "HLCK");
+    aml_word(aml, 0xffff);
     aml_operator(aml, AML_STORE);
     aml_local(aml, 0);
     aml_reference(aml, "HSEL");
     write_event_of(aml, "HINS", NOTIFY_DEVICE_CHECK);
     write_event_of(aml, "HRMV", NOTIFY_EJECT_REQUEST);
-    aml_end(aml);
     write_unlock(aml);
-    aml_end(aml);
-}
-
-/* --- slots --- */
-
-static void write_call(Aml *aml, const char *method, uint32_t slot)
-{
-    aml_reference(aml, method);
-    aml_integer(aml, slot);
-}
-
-static void write_answer(Aml *aml, const char *name, const char *method, uint32_t slot)
-{
-    aml_method(aml, name, 0, FALSE);
-    aml_operator(aml, AML_RETURN);
-    write_call(aml, method, slot);
-    aml_end(aml);
-}
-
-static void write_slot(Aml *aml, uint32_t slot)
-{
-    char name[5];
-
-    slot_name(name, slot);
-    aml_device(aml, name);
-    aml_name(aml, "_HID");
-    aml_eisa_id(aml, "PNP0C80");
-    aml_name(aml, "_UID");
-    aml_integer(aml, slot);
-    write_answer(aml, "_STA", "HSTA", slot);
-    write_answer(aml, "_CRS", "HCRS", slot);
-    write_answer(aml, "_PXM", "HPXM", slot);
-    aml_method(aml, "_OST", 3, FALSE);
-    write_call(aml, "HRPT", slot);
-    aml_argument(aml, 0);
-    aml_argument(aml, 1);
-    aml_end(aml);
-    aml_method(aml, "_EJ0", 1, FALSE);
-    write_call(aml, "HEJ0", slot);
     aml_end(aml);
     aml_end(aml);
 }
@@ -321,13 +394,11 @@ void acpi_memory_hotplug_write_aml(Aml *aml, uint32_t slots)
     write_resources_method(aml);
     write_report_method(aml);
     write_eject_method(aml);
-    aml_method(aml, "HTFY", 2, FALSE);
-    write_choice(aml, 0, slots - 1);
-    aml_end(aml);
-    write_scan_method(aml);
-    for (uint32_t slot = 0; slot < slots; slot++) {
-        write_slot(aml, slot);
-    }
+    acpi_memory_slots_write_loader(aml, slots);
+    acpi_memory_slots_write_notify(aml, slots);
+    write_wait_method(aml);
+    write_start_method(aml, slots);
+    write_scan_method(aml, slots);
     aml_end(aml);
 }
 

@@ -8,11 +8,13 @@
  *            +0x0c size, high               +0x14 control: bit 1 takes "inserting" back,
  *            +0x10 proximity domain               bit 2 "removing", bit 3 ejects
  *            +0x14 flags: bit 0 enabled, bit 1 inserting, bit 2 removing
- *            +0x18 a slot that is inserting or removing, 0xffffffff if there is none; ours, so that
- *                  a guest need not ask thousands of them
+ *            +0x18 the first slot that is inserting or removing, 0xffffffff if there is none
+ *            +0x1c the first slot from the selected one on that holds memory, 0xffffffff if none
+ * does
  *
- * Slots in which something goes on have an entry here, found by hash, so that no access depends
- * on how many there are.
+ * The last two are ours, so that a guest need not ask thousands of slots.  Those in which something
+ * went on have an entry here, found by hash, and those that wait for the guest stand in a tree: no
+ * access depends on how many there are.
  */
 #include "acpi-internal.h"
 #include "hw/mem/memory-device.h"
@@ -24,12 +26,7 @@ TRACE_EVENT(acpi_memory_plugged, "the guest gets a memory device");
 TRACE_EVENT(acpi_memory_unplug_request, "the guest is asked to let go of a memory device");
 TRACE_EVENT(acpi_memory_eject, "the guest ejects a memory device");
 
-enum {
-    FLAG_ENABLED = 1 << 0,
-    FLAG_INSERTING = 1 << 1,
-    FLAG_REMOVING = 1 << 2,
-    CONTROL_EJECT = 1 << 3,
-};
+#define CONTROL_EJECT (1u << 3)
 
 /* What is going on in a slot. */
 typedef struct MemorySlot {
@@ -41,6 +38,7 @@ typedef struct MemorySlot {
 static struct {
     IoRegion *region;
     GHashTable *slots; /* number -> MemorySlot */
+    GTree *waiting;    /* numbers of those with flags */
     uint32_t selected;
     uint32_t ost_event; /* waits for its status */
 } controller;
@@ -59,6 +57,22 @@ static MemorySlot *make_slot(uint32_t number)
         g_hash_table_insert(controller.slots, GUINT_TO_POINTER(number), slot);
     }
     return slot;
+}
+
+static void set_flags(uint32_t number, uint8_t flags)
+{
+    make_slot(number)->flags = flags;
+    if (flags) {
+        g_tree_insert(controller.waiting, GUINT_TO_POINTER(number), NULL);
+    } else {
+        g_tree_remove(controller.waiting, GUINT_TO_POINTER(number));
+    }
+}
+
+static void add_flag(uint32_t number, uint8_t flag)
+{
+    set_flags(number, make_slot(number)->flags | flag);
+    acpi_gpe_raise(ACPI_GPE_MEMORY);
 }
 
 /* The memory that the guest may use in a slot; NULL while there is none, which includes memory
@@ -86,8 +100,7 @@ static void plugged(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED)
     /* What is there before the machine starts is found without an event. */
     if (memory->device->hotplugged) {
         trace(acpi_memory_plugged, "slot %u", memory->slot);
-        make_slot(memory->slot)->flags |= FLAG_INSERTING;
-        acpi_gpe_raise(ACPI_GPE_MEMORY);
+        add_flag(memory->slot, FLAG_INSERTING);
     }
 }
 
@@ -95,13 +108,13 @@ static gboolean unplug_request(MemoryDevice *memory, gpointer opaque G_GNUC_UNUS
                                GError **error G_GNUC_UNUSED)
 {
     trace(acpi_memory_unplug_request, "slot %u", memory->slot);
-    make_slot(memory->slot)->flags |= FLAG_REMOVING;
-    acpi_gpe_raise(ACPI_GPE_MEMORY);
+    add_flag(memory->slot, FLAG_REMOVING);
     return TRUE;
 }
 
 static void unplugged(MemoryDevice *memory, gpointer opaque G_GNUC_UNUSED)
 {
+    set_flags(memory->slot, 0);
     g_hash_table_remove(controller.slots, GUINT_TO_POINTER(memory->slot));
 }
 
@@ -117,13 +130,26 @@ static uint32_t slot_flags(void)
 /* Only a slot whose flags the guest can take back. */
 static uint32_t next_slot(void)
 {
-    GHashTableIter iterator;
-    gpointer number, slot;
+    for (GTreeNode *node = g_tree_node_first(controller.waiting); node;
+         node = g_tree_node_next(node)) {
+        uint32_t number = GPOINTER_TO_UINT(g_tree_node_key(node));
+        if (memory_of_slot(number)) {
+            return number;
+        }
+    }
+    return UINT32_MAX;
+}
 
-    g_hash_table_iter_init(&iterator, controller.slots);
-    while (g_hash_table_iter_next(&iterator, &number, &slot)) {
-        if (((MemorySlot *)slot)->flags && memory_of_slot(GPOINTER_TO_UINT(number))) {
-            return GPOINTER_TO_UINT(number);
+gboolean acpi_memory_hotplug_waiting(void)
+{
+    return controller.waiting && next_slot() != UINT32_MAX;
+}
+
+static uint32_t present_slot(void)
+{
+    for (uint64_t number = controller.selected; number < memory_device_slots(); number++) {
+        if (memory_of_slot((uint32_t)number)) {
+            return (uint32_t)number;
         }
     }
     return UINT32_MAX;
@@ -135,6 +161,9 @@ static uint32_t memory_read_register(uint64_t offset)
 
     if (offset == READ_NEXT) {
         return next_slot();
+    }
+    if (offset == READ_PRESENT) {
+        return present_slot();
     }
     if (!memory) {
         return 0;
@@ -166,7 +195,7 @@ static void write_control(uint8_t value)
         return;
     }
     slot = make_slot(controller.selected);
-    slot->flags &= ~(value & (FLAG_INSERTING | FLAG_REMOVING));
+    set_flags(controller.selected, slot->flags & ~(value & (FLAG_INSERTING | FLAG_REMOVING)));
     if (value & CONTROL_EJECT) {
         trace(acpi_memory_eject, "slot %u", controller.selected);
         slot->ejected = TRUE; /* at once: the guest looks whether it is gone */
@@ -187,7 +216,7 @@ static void write_ost_status(uint32_t status)
     if (memory) {
         MemorySlot *slot = make_slot(controller.selected);
         slot->ost = ost;
-        slot->flags &= refused ? ~FLAG_REMOVING : ~0;
+        set_flags(controller.selected, slot->flags & (refused ? ~FLAG_REMOVING : ~0));
     }
 }
 
@@ -241,16 +270,22 @@ json_object *acpi_memory_hotplug_status(void)
 
 /* --- life --- */
 
+static int compare_numbers(gconstpointer left, gconstpointer right, gpointer opaque G_GNUC_UNUSED)
+{
+    guint first = GPOINTER_TO_UINT(left);
+    guint second = GPOINTER_TO_UINT(right);
+
+    return first < second ? -1 : first > second;
+}
+
 void acpi_memory_hotplug_reset(void)
 {
-    GHashTableIter iterator;
-    gpointer slot;
+    GTreeNode *node;
 
     controller.selected = 0;
     controller.ost_event = 0;
-    g_hash_table_iter_init(&iterator, controller.slots);
-    while (g_hash_table_iter_next(&iterator, NULL, &slot)) {
-        ((MemorySlot *)slot)->flags = 0;
+    while ((node = g_tree_node_first(controller.waiting))) {
+        set_flags(GPOINTER_TO_UINT(g_tree_node_key(node)), 0);
     }
 }
 
@@ -263,6 +298,7 @@ void acpi_memory_hotplug_init(void)
     };
 
     controller.slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    controller.waiting = g_tree_new_full(compare_numbers, NULL, NULL, NULL);
     controller.region =
         io_region_new(NULL, "acpi-memory-hotplug", &memory_ops, NULL, MEMORY_BLOCK_SIZE);
     io_region_map(controller.region, ADDRESS_SPACE_IO, ACPI_MEMORY_BASE);
@@ -275,5 +311,6 @@ void acpi_memory_hotplug_free(void)
 
     memory_device_set_ops(&none);
     g_clear_pointer(&controller.region, io_region_free);
+    g_clear_pointer(&controller.waiting, g_tree_unref);
     g_clear_pointer(&controller.slots, g_hash_table_unref);
 }

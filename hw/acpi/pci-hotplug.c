@@ -153,6 +153,12 @@ static const IoOps hotplug_ops = {
 
 /* --- life --- */
 
+/* Not those that shall go: they say so until they are gone, and a guest would be asked in a loop. */
+gboolean acpi_pci_hotplug_waiting(void)
+{
+    return hotplug.up != 0;
+}
+
 void acpi_pci_hotplug_reset(void)
 {
     hotplug.up = 0;

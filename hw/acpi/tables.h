@@ -27,6 +27,18 @@ void acpi_table_put(AcpiTables *tables, uint64_t value, guint size); /* little-e
 /* --- dsdt.c --- */
 void acpi_dsdt_write(Aml *aml, const AcpiBoard *board);
 
+/*
+ * --- memory-slots-aml.c ---
+ * Devices of memory slots come in groups, each a table of its own that the guest loads when it
+ * needs it: thousands of devices would make its boot take minutes under emulation and seconds
+ * elsewhere, since an operating system makes an object of each.
+ */
+#define ACPI_MEMORY_GROUP 64u /* slots; Linux takes 999 tables and there are 32,000 slots */
+/* The groups' table, what is loaded, and HLOD(group) that loads one. */
+void acpi_memory_slots_write_loader(Aml *aml, uint32_t slots);
+/* HTFY(slot, event): notifies the slot's device, whose group is loaded. */
+void acpi_memory_slots_write_notify(Aml *aml, uint32_t slots);
+
 /* --- memory-hotplug-aml.c, pci-hotplug-aml.c --- */
 void acpi_memory_hotplug_write_aml(Aml *aml, uint32_t slots);
 void acpi_pci_hotplug_write_slots(Aml *aml); /* within the scope of the host bridge */

@@ -226,6 +226,10 @@ static void test_pci(void)
     port_write(GPE_ENABLE, 1 << ACPI_GPE_PCI, 2);
     card = add_card("card", "5", FALSE);
     g_assert_true(sci());
+    port_write(GPE_STATUS, 0xffff, 2);
+    port_write(GPE_ENABLE, 0, 2);
+    port_write(GPE_ENABLE, 1 << ACPI_GPE_PCI, 2);
+    g_assert_true(sci()); /* it still waits */
     g_assert_cmphex(port_read(PCI_UP, 4), ==, 1 << 5);
     g_assert_cmphex(port_read(PCI_UP, 4), ==, 0);
     port_write(GPE_STATUS, 0xffff, 2);
@@ -298,6 +302,19 @@ static void test_memory(void)
     last = add_stick("last", SLOTS - 1);
     g_assert_true(sci());
     port_write(GPE_STATUS, 0xffff, 2);
+    port_write(GPE_ENABLE, 0, 2);
+    g_assert_false(sci());
+    port_write(GPE_ENABLE, 1 << ACPI_GPE_MEMORY, 2); /* both still wait */
+    g_assert_true(sci());
+    port_write(GPE_STATUS, 0xffff, 2);
+    g_assert_cmpuint(memory_register(0x18, 4), ==, 0);
+    port_write(MEMORY_FLAGS, 2, 1);
+    g_assert_cmpuint(memory_register(0x18, 4), ==, SLOTS - 1);
+    g_assert_cmpuint(memory_register(0x1c, 4), ==, 0); /* from the selected slot on */
+    select_slot(1);
+    g_assert_cmpuint(memory_register(0x1c, 4), ==, SLOTS - 1);
+    select_slot(SLOTS);
+    g_assert_cmphex(memory_register(0x1c, 4), ==, 0xffffffff);
     select_slot(SLOTS - 1);
     g_assert_cmphex(memory_register(0, 4), ==, DIMM_SIZE);
     g_assert_cmphex(memory_register(4, 4), ==, 1); /* the area begins at 4 GiB */
@@ -308,6 +325,10 @@ static void test_memory(void)
     g_assert_cmphex(memory_register(3, 1), ==, DIMM_SIZE >> 24);
     port_write(MEMORY_FLAGS, 2, 1);
     g_assert_cmphex(memory_register(20, 1), ==, 1);
+    g_assert_cmphex(memory_register(0x18, 4), ==, 0xffffffff);
+    port_write(GPE_ENABLE, 0, 2);
+    port_write(GPE_ENABLE, 1 << ACPI_GPE_MEMORY, 2); /* nothing waits any more */
+    g_assert_false(sci());
     static const uint32_t empty[] = {1, SLOTS - 2, SLOTS, 0xffffffff};
     for (unsigned i = 0; i < G_N_ELEMENTS(empty); i++) {
         select_slot(empty[i]);
@@ -322,12 +343,14 @@ static void test_memory(void)
     select_slot(0);
     g_assert_true(device_delete("dimm", &error));
     g_assert_true(sci());
-    g_assert_cmphex(memory_register(20, 1), ==, 7);
+    g_assert_cmphex(memory_register(20, 1), ==, 5);
+    g_assert_cmpuint(memory_register(0x18, 4), ==, 0);
     send_ost(3, 0x84); /* in progress */
     run_main_loop();
     g_assert_true(dimm->unplug_requested);
     send_ost(3, 0x82); /* busy: refused */
-    g_assert_cmphex(memory_register(20, 1), ==, 3);
+    g_assert_cmphex(memory_register(20, 1), ==, 1);
+    g_assert_cmphex(memory_register(0x18, 4), ==, 0xffffffff);
     run_main_loop();
     g_assert_false(dimm->unplug_requested);
     send_ost(1, 0); /* a device check that went well */
@@ -335,7 +358,7 @@ static void test_memory(void)
 
     g_assert_true(device_delete("dimm", &error));
     port_write(MEMORY_FLAGS, 4, 1);
-    g_assert_cmphex(memory_register(20, 1), ==, 3);
+    g_assert_cmphex(memory_register(20, 1), ==, 1);
     port_write(MEMORY_FLAGS, 8, 1);
     g_assert_cmphex(memory_register(20, 1), ==, 0); /* at once */
     port_write(MEMORY_FLAGS, 8, 1);
