@@ -2,6 +2,7 @@
 /* Monitors: QMP sessions whose clients come from chardevs. */
 #include "monitor/monitor.h"
 
+#include "hmp-internal.h"
 #include "qmp-internal.h"
 
 struct Monitor {
@@ -80,6 +81,7 @@ gboolean monitor_qmp_new(Chardev *chardev, gboolean pretty, GError **error)
 void monitor_start_all(void)
 {
     qmp_sessions_start();
+    hmp_sessions_start();
 }
 
 void monitor_cleanup(guint milliseconds)
@@ -92,4 +94,5 @@ void monitor_cleanup(guint milliseconds)
         qmp_session_drain(monitor->session, deadline);
         monitor_free(monitor);
     }
+    hmp_sessions_end(deadline);
 }

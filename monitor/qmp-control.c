@@ -76,15 +76,6 @@ static json_object *query_qmp_schema(json_object *arguments G_GNUC_UNUSED,
     return qmp_schema();
 }
 
-static json_object *human_monitor_command(json_object *arguments, GError **error)
-{
-    vm_error_set(error,
-                 "human-monitor-command '%s': the human monitor is not supported until a later "
-                 "version; use QMP's own commands",
-                 qmp_string(arguments, "command-line"));
-    return NULL;
-}
-
 static const QmpCommand commands[] = {
     {.name = "qmp_capabilities",
      .arguments = "*enable:[QMPCapability]",
@@ -110,11 +101,6 @@ static const QmpCommand commands[] = {
      .doc = "Describes every command, event and type, so that a client can find out what there "
             "is without comparing versions.",
      .run = query_qmp_schema},
-    {.name = "human-monitor-command",
-     .arguments = "command-line:str, *cpu-index:int",
-     .returns = "str",
-     .doc = "Always fails: there is no human monitor yet.",
-     .run = human_monitor_command},
     {.name = NULL},
 };
 

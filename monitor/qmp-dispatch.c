@@ -186,6 +186,23 @@ gboolean qmp_dispatch(QmpRequest *request, json_object **result, GError **error)
     return TRUE;
 }
 
+void qmp_execute(const char *name, json_object *arguments,
+                 void (*answered)(json_object *result, const GError *error, gpointer opaque),
+                 gpointer opaque)
+{
+    QmpRequest *request = g_new0(QmpRequest, 1);
+    json_object *result = NULL;
+    GError *error = NULL;
+
+    request->command_name = g_strdup(name);
+    request->arguments = arguments;
+    request->answered = answered;
+    request->opaque = opaque;
+    if (qmp_dispatch(request, &result, &error)) {
+        qmp_request_answer(request, result, error);
+    }
+}
+
 QmpRequest *qmp_request_current(void)
 {
     return current_request;

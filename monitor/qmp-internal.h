@@ -100,6 +100,9 @@ struct QmpRequest {
     const QmpCommand *command;
     char *command_name;
     json_object *arguments; /* NULL: none */
+    /* Of qmp_execute(): gets the answer in place of a session. */
+    void (*answered)(json_object *result, const GError *error, gpointer opaque);
+    gpointer opaque;
 };
 
 /* Splits @value (ownership taken; NULL with @parse_error, taken too) into a request. */
@@ -111,6 +114,14 @@ void qmp_request_free(QmpRequest *request);
  * was started and answers later (or has done so already).
  */
 gboolean qmp_dispatch(QmpRequest *request, json_object **result, GError **error);
+
+/*
+ * Runs command @name with @arguments (ownership taken) for our own process; @answered is called
+ * once, within this call or later.  Result and error are borrowed.
+ */
+void qmp_execute(const char *name, json_object *arguments,
+                 void (*answered)(json_object *result, const GError *error, gpointer opaque),
+                 gpointer opaque);
 
 /* The request whose run() is being executed, or NULL. */
 QmpRequest *qmp_request_current(void);
@@ -179,8 +190,12 @@ void qmp_output_init(QmpOutput *output, int fd, gboolean pretty);
 void qmp_output_clear(QmpOutput *output);
 /* Sends @value as one line. */
 void qmp_output_send(QmpOutput *output, json_object *value);
+/* Sends bytes as they are. */
+void qmp_output_bytes(QmpOutput *output, const char *bytes, gsize length);
 /* Writes what the client takes of the queue. */
 void qmp_output_flush(QmpOutput *output);
 gsize qmp_output_pending(const QmpOutput *output);
+/* Writes what is queued until all is gone or the monotonic clock reaches @deadline (us). */
+void qmp_output_drain(QmpOutput *output, gint64 deadline);
 
 #endif

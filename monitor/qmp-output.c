@@ -79,10 +79,26 @@ void qmp_output_flush(QmpOutput *output)
     }
 }
 
-static void output_bytes(QmpOutput *output, const char *bytes, gsize length)
+void qmp_output_drain(QmpOutput *output, gint64 deadline)
+{
+    while (!output->failed && qmp_output_pending(output) > 0) {
+        gint64 left = deadline - g_get_monotonic_time();
+        GPollFD poll = {.fd = output->fd, .events = G_IO_OUT};
+
+        if (left <= 0 || g_poll(&poll, 1, (gint)(left / 1000) + 1) < 0) {
+            return;
+        }
+        qmp_output_flush(output);
+    }
+}
+
+void qmp_output_bytes(QmpOutput *output, const char *bytes, gsize length)
 {
     gsize done = 0;
 
+    if (output->fd < 0 || output->failed) {
+        return;
+    }
     if (qmp_output_pending(output) == 0) {
         done = output_write(output, (const guint8 *)bytes, length);
     }
@@ -100,9 +116,6 @@ void qmp_output_send(QmpOutput *output, json_object *value)
     const char *text;
     g_autoptr(GString) line = NULL;
 
-    if (output->fd < 0 || output->failed) {
-        return;
-    }
     text = json_object_to_json_string_length(value, style, &length);
     if (g_utf8_validate_len(text, length, NULL)) {
         line = g_string_new_len(text, length);
@@ -113,5 +126,5 @@ void qmp_output_send(QmpOutput *output, json_object *value)
         line = g_string_new(valid);
     }
     g_string_append(line, "\r\n");
-    output_bytes(output, line->str, line->len);
+    qmp_output_bytes(output, line->str, line->len);
 }

@@ -289,6 +289,8 @@ void qmp_request_answer(QmpRequest *request, json_object *result, GError *error)
             session->resume_source =
                 g_idle_add_full(G_PRIORITY_DEFAULT, session_resume, session, NULL);
         }
+    } else if (request->answered) {
+        request->answered(result, error, request->opaque);
     }
     json_object_put(result);
     g_clear_error(&error);
@@ -512,15 +514,7 @@ void qmp_sessions_start(void)
 
 void qmp_session_drain(QmpSession *session, gint64 deadline)
 {
-    while (!session->output.failed && qmp_output_pending(&session->output) > 0) {
-        gint64 left = deadline - g_get_monotonic_time();
-        GPollFD poll = {.fd = session->output.fd, .events = G_IO_OUT};
-
-        if (left <= 0 || g_poll(&poll, 1, (gint)(left / 1000) + 1) < 0) {
-            return;
-        }
-        qmp_output_flush(&session->output);
-    }
+    qmp_output_drain(&session->output, deadline);
 }
 
 gboolean qmp_session_is_negotiated(const QmpSession *session)

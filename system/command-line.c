@@ -37,11 +37,13 @@ static const CommandLineOption options[] = {
      "wait:boolean, reconnect:number, nodelay:boolean, ipv4:boolean, ipv6:boolean, to:number, "
      "append:boolean, signal:boolean",
      NULL},
-    {"mon", "[chardev=]ID,mode=control[,pretty=on]", "a QMP monitor on a chardev",
+    {"mon", "[chardev=]ID[,mode=readline|control][,pretty=on]",
+     "a monitor on a chardev, for people or (control) QMP",
      "chardev:string, mode:string, pretty:boolean", NULL},
     {"qmp", "CHARDEV", "a QMP monitor on unix:PATH, tcp:HOST:PORT, stdio, ...", NULL, NULL},
     {"qmp-pretty", "CHARDEV", "the same with answers broken into lines", NULL, NULL},
-    {"monitor", "none", "the human monitor comes in a later version", NULL, NULL},
+    {"monitor", "CHARDEV", "a human monitor on stdio, unix:PATH, tcp:HOST:PORT, ...; or none", NULL,
+     NULL},
     {"numa", "node[,nodeid=0][,memdev=ID]", "guest RAM of the NUMA node from a memory backend",
      "type:string, nodeid:number, memdev:string", NULL},
     {"global", "TYPE.PROPERTY=VALUE", "default of a property for every object of the type",
@@ -147,8 +149,6 @@ static const char *what_is_missing(const CommandLineOption *option)
         const char *name;
         const char *missing;
     } missing[] = {
-        {"monitor",
-         "the human monitor comes in a later version, QMP is there with -qmp; use 'none'"},
         {"display", "there is no display here; use 'none'"},
         {"audio", "there is no sound here; use 'none'"},
         {"vga", "there is no graphics card here; use 'none'"},

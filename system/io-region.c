@@ -119,6 +119,19 @@ static Range *view_find(AddressSpace space, uint64_t address, uint64_t size, uin
     return NULL;
 }
 
+void memory_foreach_io(AddressSpace space,
+                       void (*visit)(uint64_t first, uint64_t last, const char *name,
+                                     gpointer opaque),
+                       gpointer opaque)
+{
+    const GArray *view = spaces[space].view;
+
+    for (guint i = 0; view && i < view->len; i++) {
+        const Range *range = &g_array_index(view, Range, i);
+        visit(range->first, range->last, range->region->name, opaque);
+    }
+}
+
 /* --- regions --- */
 
 IoRegion *io_region_new(GObject *owner, const char *name, const IoOps *ops, gpointer opaque,

@@ -50,9 +50,14 @@ static gboolean make_monitor(const char *value, GError **error)
         !options_check_empty(options, "-mon", "chardev, mode, pretty", error)) {
         return FALSE;
     }
-    if (g_strcmp0(mode, "control")) {
-        vm_error_set(error, "-mon %s: mode=%s is not supported; use mode=control (QMP)", value,
-                     mode ? mode : "readline");
+    gboolean human = !mode || !strcmp(mode, "readline");
+    if (!human && strcmp(mode, "control") != 0) {
+        vm_error_set(error, "-mon %s: mode=%s is unknown; expected control (QMP) or readline",
+                     value, mode);
+        return FALSE;
+    }
+    if (human && pretty) {
+        vm_error_set(error, "-mon %s: pretty=on is for mode=control", value);
         return FALSE;
     }
     Chardev *chardev = id ? chardev_find(id) : NULL;
@@ -60,15 +65,17 @@ static gboolean make_monitor(const char *value, GError **error)
         vm_error_set(error, "-mon %s: there is no -chardev with id '%s'", value, id ? id : "");
         return FALSE;
     }
-    if (!monitor_qmp_new(chardev, pretty, error)) {
+    if (!(human ? monitor_hmp_new(chardev, error) : monitor_qmp_new(chardev, pretty, error))) {
         g_prefix_error(error, "-mon %s: ", value);
         return FALSE;
     }
     return TRUE;
 }
 
-static gboolean make_qmp(const GArray *items, const char *option, gboolean pretty, GError **error)
+/* -qmp, -qmp-pretty, -monitor: each makes its chardev. */
+static gboolean make_monitors(const GArray *items, const char *option, GError **error)
 {
+    gboolean human = !strcmp(option, "monitor"), pretty = !strcmp(option, "qmp-pretty");
     static guint count;
 
     FOR_EACH_ITEM(items, item, option)
@@ -78,7 +85,8 @@ static gboolean make_qmp(const GArray *items, const char *option, gboolean prett
         }
         g_autofree char *id = g_strdup_printf("compat_monitor%u", count++);
         Chardev *chardev = chardev_create_short(id, item->value, error);
-        if (!chardev || !monitor_qmp_new(chardev, pretty, error)) {
+        if (!chardev ||
+            !(human ? monitor_hmp_new(chardev, error) : monitor_qmp_new(chardev, pretty, error))) {
             g_prefix_error(error, "-%s %s: ", option, item->value);
             return FALSE;
         }
@@ -227,11 +235,12 @@ gboolean setup_machine(const GArray *items, GError **error)
 {
     return setup_process(items, error) && open_qtest(items, error) && setup_groups(items, error) &&
            make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
-           make_qmp(items, "qmp", FALSE, error) && make_qmp(items, "qmp-pretty", TRUE, error) &&
-           make_objects(TRUE, error) && check_background(items, error) &&
-           setup_cpus(items, error) && setup_clock(items, error) &&
-           setup_machine_object(items, error) && make_objects(FALSE, error) &&
-           machine_build(error) && make_serial_ports(items, error) && make_devices(error);
+           make_monitors(items, "qmp", error) && make_monitors(items, "qmp-pretty", error) &&
+           make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
+           check_background(items, error) && setup_cpus(items, error) &&
+           setup_clock(items, error) && setup_machine_object(items, error) &&
+           make_objects(FALSE, error) && machine_build(error) && make_serial_ports(items, error) &&
+           make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

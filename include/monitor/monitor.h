@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP sessions on chardevs.  Main thread, VM lock held. */
+/* Monitors on chardevs: QMP for programs, the human monitor for people.  Main thread, VM lock held. */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
 
@@ -11,6 +11,15 @@
  * monitor_start_all().
  */
 gboolean monitor_qmp_new(Chardev *chardev, gboolean pretty, GError **error);
+
+/*
+ * A human monitor on @chardev (-mon mode=readline, -monitor): a prompt with line editing, history
+ * and completion, over libedit, which is loaded now.
+ */
+gboolean monitor_hmp_new(Chardev *chardev, GError **error);
+
+/* docs/system/monitor.rst's text.  Caller frees. */
+char *monitor_hmp_document(void);
 
 /* The machine is complete: greetings go out and commands are read. */
 void monitor_start_all(void);

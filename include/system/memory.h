@@ -232,6 +232,13 @@ gboolean io_region_is_mapped(const IoRegion *region);
 /* The name of a region that answers within [@base, @base + @size), or NULL. Borrowed. */
 const char *io_region_name_within(AddressSpace space, uint64_t base, uint64_t size);
 
+/* Calls @visit for each range of @space that a region answers, by address: what overlaps is told
+ * once.  RAM that hides a range is not looked at. */
+void memory_foreach_io(AddressSpace space,
+                       void (*visit)(uint64_t first, uint64_t last, const char *name,
+                                     gpointer opaque),
+                       gpointer opaque);
+
 /*
  * A store of any size within [@offset, @offset + @size) signals @fd instead of calling
  * the handler: KVM's ioeventfd, done by software under qtest.  @fd stays the caller's.

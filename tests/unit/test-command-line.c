@@ -41,7 +41,6 @@ static void test_refusals(void)
         {"x|disk.img", "'disk.img' is not an option"},
         {"x|-", "'-' is not an option"},
         {"x|", "'' is not an option"},
-        {"x|-monitor|stdio", "-monitor stdio: the human monitor comes in a later version"},
         {"x|-display|gtk", "-display gtk: there is no display here; use 'none'"},
         {"x|-gdb|tcp::1", "-gdb tcp::1: the machine has no CPU"},
         {"x|-bios|f", "-bios f: the machine has no CPU"},
