@@ -31,6 +31,9 @@ static void child_setup(gpointer opaque)
     if (getppid() != setup->parent) {
         _exit(127);
     }
+    if (options->input > 0) {
+        dup2(options->input, STDIN_FILENO);
+    }
     dup2(options->output, STDOUT_FILENO);
     dup2(options->errors, STDERR_FILENO);
     for (guint i = 0; i < options->inherit_count; i++) {

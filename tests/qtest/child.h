@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 typedef struct ChildOptions {
+    int input;          /* descriptor for its standard input; 0: /dev/null */
     int output, errors; /* descriptors for its standard output and error */
     const int *inherit; /* descriptors that it gets under the same numbers */
     guint inherit_count;

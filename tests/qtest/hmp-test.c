@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The human monitor as its users have it: over sockets, over a terminal, and through QMP's
+ * human-monitor-command.
+ */
+#include "qtest/backend.h"
+#include "qtest/child.h"
+#include "qtest/process.h"
+#include "qtest/rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PROMPT "(qemu) "
+#define TIMEOUT 20000 /* ms */
+#define MEMORY "-m 64M,slots=8,maxmem=1G"
+
+/* One monitor and what it said. */
+typedef struct Human {
+    int fd;
+    GString *text;
+} Human;
+
+static Human *human_new(int fd)
+{
+    Human *human = g_new0(Human, 1);
+
+    human->fd = fd;
+    human->text = g_string_new(NULL);
+    return human;
+}
+
+static void human_free(Human *human)
+{
+    close(human->fd);
+    g_string_free(human->text, TRUE);
+    g_free(human);
+}
+
+static Human *human_connect(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        vmm_fail("%s: %s", path, g_strerror(errno));
+    }
+    return human_new(fd);
+}
+
+/* FALSE at the end of the connection, or when nothing came for @milliseconds. */
+static gboolean human_receive(Human *human, int milliseconds)
+{
+    struct pollfd ready = {.fd = human->fd, .events = POLLIN};
+    char bytes[4096];
+
+    if (poll(&ready, 1, milliseconds) <= 0) {
+        return FALSE;
+    }
+    ssize_t count = read(human->fd, bytes, sizeof(bytes));
+    if (count > 0) {
+        g_string_append_len(human->text, bytes, count);
+    }
+    return count > 0;
+}
+
+/* Waits until @end has come and takes all up to there.  Caller frees. */
+static char *human_wait(Human *human, const char *end)
+{
+    const char *found;
+
+    while (!(found = strstr(human->text->str, end))) {
+        if (!human_receive(human, TIMEOUT)) {
+            vmm_fail("no '%s' came, only '%s'", end, human->text->str);
+        }
+    }
+    gsize length = (gsize)(found - human->text->str) + strlen(end);
+    char *text = g_strndup(human->text->str, length);
+    g_string_erase(human->text, 0, (gssize)length);
+    return text;
+}
+
+static void human_expect(Human *human, const char *end)
+{
+    g_free(human_wait(human, end));
+}
+
+static void human_type(Human *human, const char *keys)
+{
+    if (write(human->fd, keys, strlen(keys)) != (ssize_t)strlen(keys)) {
+        vmm_fail("the monitor does not take '%s'", keys);
+    }
+}
+
+/* The text between the echo of @line and the next prompt.  Caller frees. */
+static char *human_run(Human *human, const char *line)
+{
+    g_autofree char *keys = g_strconcat(line, "\r", NULL);
+
+    human_type(human, keys);
+    human_expect(human, "\n");
+    char *text = human_wait(human, PROMPT);
+    text[strlen(text) - strlen(PROMPT)] = '\0';
+    return text;
+}
+
+static void human_check(Human *human, const char *line, const char *expected)
+{
+    g_autofree char *text = human_run(human, line);
+    g_auto(GStrv) parts = g_strsplit(text, "\r", -1);
+    g_autofree char *plain = g_strjoinv("", parts);
+
+    if (!strstr(plain, expected) || (!*expected && *plain)) {
+        vmm_fail("%s printed '%s', not '%s'", line, plain, expected);
+    }
+}
+
+/* human-monitor-command. */
+static void check_line(Qmp *qmp, const char *line, const char *expected)
+{
+    g_autoptr(json_object) answer = qmp_command_or_fail(
+        qmp, "{'execute':'human-monitor-command','arguments':{'command-line':'%s'}}", line);
+    const char *text = json_object_get_string(answer);
+
+    if (!strstr(text, expected) || (!*expected && *text)) {
+        vmm_fail("%s printed '%s', not '%s'", line, text, expected);
+    }
+}
+
+/* --- commands --- */
+
+static void test_commands(void)
+{
+    static const struct {
+        const char *line, *expected; /* empty: nothing is printed */
+    } rows[] = {
+        {"", ""},
+        {"   ", ""},
+        {"info status", "VM status: running\n"},
+        {"stop", ""},
+        {"info status", "VM status: paused\n"},
+        {"c", ""},
+        {"info name", "guest1\n"},
+        {"info uuid", "550e8400-e29b-41d4-a716-446655440000\n"},
+        {"info version", "(hotslot "},
+        {"info kvm", "kvm support: disabled\n"},
+        {"info cpus", ""},
+        {"info chardev", "char0: filename="},
+        {"info pci", "Host bridge: PCI device 8086:1237\n"},
+        {"info qtree", "dev: i440FX, id "},
+        {"info qom-tree", "\n  /machine (pc-machine)\n"},
+        {"info qom-tree /objects", "/objects (container)\n"},
+        {"info mtree", "0000000000000cf8-0000000000000cfb: pci-config-address\n"},
+        {"info mtree", "0000000000000000-0000000003ffffff: ram "},
+        {"info numa", "node 0 size: 64 MB\n"},
+        {"info vhost-user", ""},
+        {"object_add memory-backend-memfd,id=m1,size=2M", ""},
+        {"info memdev", "memory backend: m1\n  size: 2097152\n  share: true\n"},
+        {"device_add pc-dimm,id=d1,memdev=m1", ""},
+        {"info memory-devices",
+         "Memory device [dimm]: \"d1\"\n  addr: 0x100000000\n  slot: 0\n  node: 0\n"
+         "  size: 2097152\n  memdev: /objects/m1\n  hotplugged: true\n  hotpluggable: true\n"},
+        {"info memory_size_summary", "base memory: 67108864\nplugged memory: 2097152\n"},
+        {"device_del d1", ""},
+        {"chardev-add null,id=n1", ""},
+        {"info chardev", "n1: filename=null\n"},
+        {"chardev-remove n1", ""},
+        {"chardev-add socket,id=s1,path=@T,server=on", ""},
+        {"chardev-remove s1", ""},
+        {"qom-get /objects/m1 size", "2097152\n"},
+        {"qom-list /objects", "m1 (child<memory-backend-memfd>)\n"},
+        {"trace-event chardev_* on", ""},
+        {"trace-event chardev_* off", ""},
+        {"help stop", "stop | s -- pause the guest\n"},
+        {"? info", "info status -- "},
+        {"info", "info memory-devices -- "},
+        {"system_reset", ""},
+        {"system_powerdown", ""},
+    };
+    Vmm *vmm = vmm_start_or_fail(NULL, "-name guest1 -uuid 550e8400-e29b-41d4-a716-446655440000 "
+                                       "-M pc " MEMORY);
+    g_autofree char *path = vmm_temporary_path("hmp-s1");
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(GStrv) parts = g_strsplit(rows[i].line, "@T", -1);
+        g_autofree char *line = g_strjoinv(path, parts);
+        check_line(vmm->qmp, line, rows[i].expected);
+    }
+    vmm_end(vmm);
+}
+
+static void test_wrong(void)
+{
+    static const struct {
+        const char *line, *expected;
+    } rows[] = {
+        {"foo", "Error: unknown command: 'foo'; help lists them\n"},
+        {"info foo", "Error: unknown command: 'info foo'; info lists what it knows\n"},
+        {"info status x", "Error: info status: 'x' is too much; expected: info status\n"},
+        {"device_add", "Error: device_add: driver is missing; expected: device_add driver"},
+        {"device_add foo", "Error: "},
+        {"device_add pc-dimm,id=d,memdev=none", "none"},
+        {"device_add pc-dimm,id=d x", "Error: device_add: 'x' is too much"},
+        {"device_del", "Error: device_del: id is missing"},
+        {"device_del none", "Error: "},
+        {"object_add foo,id=x", "Error: "},
+        {"object_del none", "none"},
+        {"chardev-add", "Error: chardev-add: backend is missing"},
+        {"chardev-add foo,id=x", "'foo'"},
+        {"chardev-add null", "id=NAME"},
+        {"chardev-add socket,id=x,path=/none,server=on,wait=on", "wait=on"},
+        {"chardev-add socket,id=x,path=/none,server=on,wait=maybe", "'maybe'"},
+        {"chardev-remove char0", "busy"},
+        {"trace-event", "Error: trace-event: name is missing"},
+        {"trace-event chardev_* maybe", "enable: 'maybe' is neither on nor off"},
+        {"trace-event none on", "none"},
+        {"qom-get /objects", "Error: qom-get: property is missing"},
+        {"qom-get /none size", "none"},
+        {"qom-set /machine type x", "Error: "},
+        {"info block", "Error: info block: there is no block layer"},
+        {"info registers", "Error: "},
+        {"info balloon", "Error: "},
+        {"logfile", "Error: logfile: path is missing"},
+        {"logfile /none/x", "/none/x"},
+        {"help foo", "unknown command: 'foo'"},
+        {"help \\\"foo", "the quote is not closed"},
+        {"sendkey a", "Error: unknown command: 'sendkey'"},
+    };
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc " MEMORY);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        check_line(vmm->qmp, rows[i].line, rows[i].expected);
+    }
+    vmm_end(vmm);
+}
+
+/* --- sockets --- */
+
+static void test_socket(void)
+{
+    g_autofree char *path = vmm_temporary_path("hmp");
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -monitor unix:%s,server=on,wait=off", path);
+
+    for (guint i = 0; i < 2; i++) { /* a client goes, another comes */
+        Human *human = human_connect(path);
+        human_expect(human, "monitor - type 'help' for more information\r\n" PROMPT);
+        human_check(human, "info status", "VM status: running\n");
+        human_check(human, "device_add", "Error: ");
+        human_free(human);
+    }
+    vmm_end(vmm);
+}
+
+/* What a script sends at once and without waiting is all done, in order, before the end. */
+static void test_script(void)
+{
+    g_autofree char *path = vmm_temporary_path("hmp");
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -monitor unix:%s,server=on,wait=off", path);
+    Human *human = human_connect(path);
+
+    human_type(human, "stop\ninfo status\ncont\ninfo status\n");
+    shutdown(human->fd, SHUT_WR);
+    while (human_receive(human, TIMEOUT)) {
+    }
+    const char *paused = strstr(human->text->str, "VM status: paused");
+    g_assert_nonnull(paused);
+    g_assert_nonnull(strstr(paused, "VM status: running"));
+    human_free(human);
+    vmm_end(vmm);
+}
+
+static void test_quit(void)
+{
+    g_autofree char *path = vmm_temporary_path("hmp");
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -monitor unix:%s,server=on,wait=off", path);
+    Human *human = human_connect(path);
+    int status;
+
+    human_type(human, "q\n");
+    g_assert_true(vmm_wait(vmm, TIMEOUT, &status));
+    g_assert_cmpint(status, ==, 0);
+    human_free(human);
+    vmm_free(vmm);
+}
+
+/* Many at once, each with its own line and history. */
+static void test_many(void)
+{
+    enum { COUNT = 20 };
+    g_autoptr(GString) arguments = g_string_new("-M pc");
+    char *paths[COUNT];
+    Human *humans[COUNT];
+
+    for (guint i = 0; i < COUNT; i++) {
+        g_autofree char *name = g_strdup_printf("hmp%u", i);
+        paths[i] = vmm_temporary_path(name);
+        g_string_append_printf(arguments,
+                               " -chardev socket,id=h%u,path=%s,server=on,wait=off -mon h%u", i,
+                               paths[i], i);
+    }
+    Vmm *vmm = vmm_start_or_fail(NULL, "%s", arguments->str);
+    for (guint i = 0; i < COUNT; i++) {
+        g_autofree char *half = g_strdup_printf("help h%u", i);
+        humans[i] = human_connect(paths[i]);
+        human_expect(humans[i], PROMPT);
+        human_type(humans[i], half);
+        human_expect(humans[i], half);
+    }
+    for (guint i = 0; i < COUNT; i++) {
+        g_autofree char *expected = g_strdup_printf("unknown command: 'h%u!'", i);
+        human_check(humans[i], "!", expected);
+        human_free(humans[i]);
+        g_free(paths[i]);
+    }
+    vmm_end(vmm);
+}
+
+/* --- hostile input --- */
+
+static void test_hostile(void)
+{
+    static const char *const inputs[] = {
+        "\033[",
+        "\033[999999999999999999999C",
+        "\xff\xfe\xc3",
+        "\033\033\033[[[O",
+        "\x16\x16\x18",
+        "\x12\x13\x12",
+        "\033x\r",
+        "\0331\0332\0333\033-x",
+        "\t\t\t",
+        "\"\\\t",
+        "\x04\x03\x1a\x1c",
+        "\xf0\x9f\x98\x80\x7f",
+        "info \t\x15",
+        "device_add a,b=,=c,,\t",
+    };
+    g_autofree char *path = vmm_temporary_path("hmp");
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -monitor unix:%s,server=on,wait=off", path);
+    guint before = process_descriptors(vmm->pid);
+
+    for (guint i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        Human *human = human_connect(path);
+        human_expect(human, PROMPT);
+        human_type(human, inputs[i]);
+        human_type(human, "\r\r\x03help alive\r");
+        human_expect(human, "unknown command: 'alive'; help lists them\r\n" PROMPT);
+        human_free(human);
+    }
+    Human *human = human_connect(path);
+    g_autofree char *big = g_strnfill(200000, 'a'); /* one line, of which 4,095 are kept */
+    human_expect(human, PROMPT);
+    human_type(human, big);
+    human_type(human, "\r");
+    g_autofree char *text = human_wait(human, "help lists them");
+    const char *name = strstr(text, "unknown command: '");
+    g_assert_nonnull(name);
+    g_assert_cmpuint(strspn(strchr(name, '\'') + 1, "a"), ==, 4095);
+    human_free(human);
+    /* Nothing of the clients stays. */
+    human = human_connect(path);
+    human_expect(human, PROMPT);
+    human_free(human);
+    for (guint i = 0; i < 100 && process_descriptors(vmm->pid) != before; i++) {
+        g_usleep(10000);
+    }
+    g_assert_cmpuint(process_descriptors(vmm->pid), ==, before);
+    vmm_end(vmm);
+}
+
+/* --- order --- */
+
+/* A DIMM whose backend takes its time: the prompt waits, other monitors do not. */
+static void test_order(void)
+{
+    g_autofree char *path = vmm_temporary_path("hmp");
+    g_autofree char *other_path = vmm_temporary_path("hmp-other");
+    g_autofree char *arguments =
+        g_strdup_printf("-monitor unix:%s,server=on,wait=off -monitor unix:%s,server=on,wait=off",
+                        path, other_path);
+    RigOptions options = {.arguments = arguments};
+    BackendFault fault = {.request = VHOST_USER_ADD_MEM_REG,
+                          .occurrence = 1,
+                          .kind = FAULT_DELAY,
+                          .milliseconds = 1500};
+    Rig *rig = rig_start(NULL, &options);
+    Human *human = human_connect(path), *other = human_connect(other_path);
+
+    rig_boot(rig, NULL);
+    backend_fault(rig_backend(rig, 0), &fault);
+    human_expect(human, PROMPT);
+    human_expect(other, PROMPT);
+    human_check(human, "object_add memory-backend-memfd,id=m1,size=2M", "");
+    human_type(human, "device_add pc-dimm,id=d1,memdev=m1\rinfo memory_size_summary\r");
+    human_expect(human, "memdev=m1\r\n");
+    human_check(other, "info memory-devices", ""); /* not there yet */
+    g_assert_false(human_receive(human, 100));
+    human_expect(human, "plugged memory: 2097152\r\n" PROMPT);
+    human_check(other, "info memory-devices", "\"d1\"");
+
+    /* One who leaves meanwhile is not waited for, and what he began is done. */
+    fault.occurrence = 1;
+    backend_fault(rig_backend(rig, 0), &fault);
+    human_check(human, "object_add memory-backend-memfd,id=m2,size=2M", "");
+    human_type(human, "device_add pc-dimm,id=d2,memdev=m2\r");
+    human_expect(human, "memdev=m2\r\n");
+    human_free(human);
+    for (guint i = 0; i < 200 && rig_dimms(rig) < 2; i++) {
+        g_usleep(20000);
+    }
+    g_assert_cmpuint(rig_dimms(rig), ==, 2);
+    human_free(other);
+    rig_end(rig);
+}
+
+/* --- a terminal --- */
+
+typedef struct Terminal {
+    Human *human;
+    pid_t pid;
+    int pidfd;
+    int slave;
+    struct termios before;
+} Terminal;
+
+static Terminal *terminal_start(const char *arguments)
+{
+    Terminal *terminal = g_new0(Terminal, 1);
+    g_autofree char *line =
+        g_strdup_printf("%s -accel qtest -display none %s", vmm_binary(NULL, NULL), arguments);
+    g_auto(GStrv) argv = NULL;
+    g_autoptr(GError) error = NULL;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    g_assert_true(grantpt(master) == 0 && unlockpt(master) == 0);
+    terminal->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    tcgetattr(terminal->slave, &terminal->before);
+    g_assert_true(g_shell_parse_argv(line, NULL, &argv, &error));
+    ChildOptions options = {
+        .input = terminal->slave, .output = terminal->slave, .errors = terminal->slave};
+    terminal->pid = child_start(argv, &options, &terminal->pidfd, &error);
+    g_assert_no_error(error);
+    terminal->human = human_new(master);
+    return terminal;
+}
+
+/* The program ends with status 0 and leaves the terminal as it was. */
+static void terminal_end(Terminal *terminal)
+{
+    struct termios after;
+    int status;
+
+    g_assert_true(child_wait(terminal->pid, terminal->pidfd, TIMEOUT, &status));
+    g_assert_cmpint(status, ==, 0);
+    tcgetattr(terminal->slave, &after);
+    g_assert_cmpuint(after.c_lflag, ==, terminal->before.c_lflag);
+    g_assert_cmpuint(after.c_iflag, ==, terminal->before.c_iflag);
+    close(terminal->slave);
+    close(terminal->pidfd);
+    human_free(terminal->human);
+    g_free(terminal);
+}
+
+static void type_and_expect(Human *human, const char *keys, const char *expected)
+{
+    human_type(human, keys);
+    human_expect(human, expected);
+}
+
+static void test_terminal(void)
+{
+    Terminal *terminal = terminal_start("-M pc " MEMORY " -monitor stdio");
+    Human *human = terminal->human;
+
+    human_expect(human, PROMPT);
+    type_and_expect(human, "info staXtus", "staXtus");
+    type_and_expect(human, "\033[D\033[D\033[D\177\r", "VM status: running"); /* left, backspace */
+    human_expect(human, PROMPT);
+    type_and_expect(human, "info name", "info name");
+    type_and_expect(human, "\x01\x0binfo uuid\r", "00000000-0000"); /* beginning, kill */
+    human_expect(human, PROMPT);
+    type_and_expect(human, "\033[A\033[A\r", "VM status: running"); /* history */
+    human_expect(human, PROMPT);
+    type_and_expect(human, "info u\x12\r", "00000000-0000"); /* search */
+    human_expect(human, PROMPT);
+    type_and_expect(human, "no\xc3\xa9\x01\033[C\033[C\033[Cx\r", "unknown command: 'no\xc3\xa9x'");
+    human_expect(human, PROMPT);
+    human_type(human, "quit\r");
+    terminal_end(terminal);
+}
+
+static void test_completion(void)
+{
+    Terminal *terminal = terminal_start("-M pc " MEMORY " -monitor stdio");
+    Human *human = terminal->human;
+
+    human_expect(human, PROMPT);
+    type_and_expect(human, "inf\tstat\t\r", "VM status: running");
+    human_expect(human, PROMPT);
+    type_and_expect(human, "device_\t", "device_add  device_del"); /* several: a list */
+    type_and_expect(human, "\x15object_add memory-backend-mem\t,id=mem1,siz\t2M\r", PROMPT);
+    type_and_expect(human, "device_add pc-di\t,id=dim1,memd\tmem\t\r", PROMPT);
+    type_and_expect(human, "info memory-d\t\r", "/objects/mem1");
+    human_expect(human, PROMPT);
+    type_and_expect(human, "chardev-add nul\t,id=nothing\r", PROMPT);
+    type_and_expect(human, "chardev-rem\tnot\t\r", PROMPT);
+    type_and_expect(human, "info chard\t\r", "filename=stdio");
+    type_and_expect(human, "qom-get /obj\tm\tsize\r", "2097152");
+    human_expect(human, PROMPT);
+    type_and_expect(human, "device_del di\tfoo\r", "'foo' is too much");
+    human_expect(human, PROMPT);
+    human_type(human, "q\r");
+    terminal_end(terminal);
+}
+
+/* Every command of the table can be asked for help, and nothing is listed twice. */
+static void test_help(void)
+{
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc " MEMORY);
+    g_autoptr(json_object) help = qmp_command_or_fail(
+        vmm->qmp, "{'execute':'human-monitor-command','arguments':{'command-line':'help'}}");
+    g_autoptr(json_object) info = qmp_command_or_fail(
+        vmm->qmp, "{'execute':'human-monitor-command','arguments':{'command-line':'info'}}");
+    g_autofree char *text =
+        g_strconcat(json_object_get_string(help), json_object_get_string(info), NULL);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    g_assert_cmpuint(g_strv_length(lines), >, 30);
+    for (guint i = 0; lines[i]; i++) {
+        g_assert_nonnull(strstr(lines[i], " -- "));
+        g_assert_true(g_hash_table_add(seen, lines[i]));
+    }
+    vmm_end(vmm);
+}
+
+int main(int argc, char **argv)
+{
+    g_setenv("TERM", "xterm", TRUE);
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/hmp/commands", test_commands);
+    g_test_add_func("/hmp/wrong", test_wrong);
+    g_test_add_func("/hmp/help", test_help);
+    g_test_add_func("/hmp/socket", test_socket);
+    g_test_add_func("/hmp/script", test_script);
+    g_test_add_func("/hmp/quit", test_quit);
+    g_test_add_func("/hmp/many", test_many);
+    g_test_add_func("/hmp/hostile", test_hostile);
+    g_test_add_func("/hmp/order", test_order);
+    g_test_add_func("/hmp/terminal", test_terminal);
+    g_test_add_func("/hmp/completion", test_completion);
+    return g_test_run();
+}
