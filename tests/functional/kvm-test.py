@@ -1,21 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Linux guests on KVM with a disk of vhost-user-blk.
-
-The host is a Linux guest itself, on the software CPU of Debian's QEMU, which has AMD's SVM; so
-this runs where there is no hardware virtualisation.  Commands go to the host over its second serial
-port, QMP to the machine under test over the third, commands to the guest in it over the fourth.
-"""
+"""Linux guests on KVM with a disk of vhost-user-blk; nested.py has the host."""
 import argparse
-import os
 import re
-import subprocess
 import sys
 import time
 
-from guest import Guest, GuestError, Shell, run_test, wait_until, write_initramfs
-from initramfs import Kernel
-from qmp import Qmp
+from guest import GuestError, run_test, wait_until
+from nested import Host, Machine
 
 MIB = 1 << 20
 MEMORY = 512  # MiB of the guest at boot
@@ -29,65 +21,26 @@ KNOWN_COMPLAINTS = re.compile(r"XSAVE consistency|fpu__init_system_xstate|CPUID\
                               r"hrtimer: interrupt took")
 
 
-def libraries(program):
-    """{path in the guest: path here} of what a program loads."""
-    lines = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-    return {path.lstrip("/"): os.path.realpath(path)
-            for path in re.findall(r"(/\S+)", lines) if not path.endswith(":")}
-
-
 def start_host(options, directory, exits):
-    """The host with everything in it; and the paths of its third and fourth serial port."""
-    kernel = Kernel()
-    inner = os.path.join(directory, "inner.gz")
-    write_initramfs(inner, kernel, ["virtio_blk"], {"bin/guest-load": options.load})
-    files = {"bin/vmm": options.vmm, "bin/vhost-user-blk": options.backend,
-             "vmlinuz": kernel.image, "inner.gz": inner}
-    for program in (options.vmm, options.backend):
-        files.update(libraries(program))
-    sockets = [os.path.join(directory, name) for name in ("inner-qmp.sock", "inner.sock")]
-    host = Guest(directory, options.emulator,
-                 ["-accel", "tcg,thread=multi", "-cpu", "max,svm=on", "-smp", "2", "-m", "2560"]
-                 + [word for number, path in enumerate(sockets) for word in
-                    ("-chardev", f"socket,id=s{number},path={path},server=on,wait=off",
-                     "-serial", f"chardev:s{number}")],
-                 modules=["kvm_amd"], files=files)
+    """The host with everything in it, its disk served."""
+    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
+                guest={"bin/guest-load": options.load}, emulator=options.emulator)
     exits.callback(host.kill)
-    host.boot(120)
-    host.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo")
-    host.run(f"truncate -s {DISK}M /tmp/disk; vhost-user-blk --socket-path /tmp/disk.sock "
-             "--blk-file /tmp/disk --num-queues 2 >/tmp/backend.log 2>&1 &")
-    return host, sockets
+    host.boot()
+    host.run(f"truncate -s {DISK}M /tmp/disk")
+    host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk "
+                       "--num-queues 2", "/tmp/disk.sock")
+    return host
 
 
-class Inner:
-    """The guest of the machine under test."""
-
-    APPEND = "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check"
-
-    def __init__(self, host, sockets):
-        self.host = host
-        self.shell = Shell(sockets[1])
-        self.qmp = Qmp(sockets[0], 60, self._start)
-
-    def _start(self):
-        self.host.run(
-            "while ! [ -e /tmp/disk.sock ]; do sleep 0.1; done; "
-            f"(vmm -accel kvm -smp 2 -m {MEMORY},slots=64,maxmem=16G -nodefaults -display none "
-            f"-object memory-backend-memfd,id=ram,size={MEMORY}M -machine pc,memory-backend=ram "
-            "-chardev file,id=console,path=/tmp/console.log -device isa-serial,chardev=console "
-            "-chardev file,id=shell,path=/dev/ttyS3,input-path=/dev/ttyS3 "
-            "-device isa-serial,chardev=shell,index=1 "
-            "-chardev socket,id=disk,path=/tmp/disk.sock "
-            "-device vhost-user-blk-pci,id=disk0,chardev=disk,num-queues=2 -qmp stdio "
-            f"-kernel /vmlinuz -initrd /inner.gz -append '{self.APPEND} "
-            "memhp_default_state=online_movable' "
-            "</dev/ttyS2 >/dev/ttyS2 2>/tmp/vmm.log; echo $? >/tmp/vmm.status) &")
-
-    def status(self, timeout):
-        """The machine's exit status."""
-        return int(self.host.run(f"for i in $(seq {timeout * 10}); do [ -e /tmp/vmm.status ] && "
-                                 "break; sleep 0.1; done; cat /tmp/vmm.status", timeout + 10))
+def start_machine(host):
+    return Machine(
+        host,
+        f"vmm -smp 2 -m {MEMORY},slots=64,maxmem=16G "
+        f"-object memory-backend-memfd,id=ram,size={MEMORY}M -machine pc,memory-backend=ram "
+        "-chardev socket,id=disk,path=/tmp/disk.sock "
+        "-device vhost-user-blk-pci,id=disk0,chardev=disk,num-queues=2",
+        "memhp_default_state=online_movable")
 
 
 def check_disk(shell):
@@ -122,20 +75,17 @@ def test(options, tap, directory, exits):
         tap.ok(what)
         tap.note(f"after {time.monotonic() - begin:.1f} s")
 
-    host, sockets = start_host(options, directory, exits)
+    host = start_host(options, directory, exits)
     done("a host with KVM")
-    inner = Inner(host, sockets)
     try:
-        run_inner(inner, done)
+        run_machine(start_machine(host), done)
     except Exception:
-        for log in ("vmm.log", "backend.log", "console.log"):
-            with open(os.path.join(directory, f"inner-{log}"), "w", encoding="utf-8") as file:
-                file.write(host.run(f"cat /tmp/{log} 2>/dev/null | tail -c 8000 || true"))
+        host.keep_logs()
         raise
 
 
-def run_inner(inner, done):
-    shell, qmp = inner.shell, inner.qmp
+def run_machine(machine, done):
+    shell, qmp = machine.shell, machine.qmp
     shell.wait_ready(120)
     if not qmp.command("query-kvm")["enabled"]:
         raise GuestError("query-kvm says that KVM is not used")
@@ -174,7 +124,7 @@ def run_inner(inner, done):
     shell.send("poweroff -f")
     if not qmp.event("SHUTDOWN", 30, guest=True):
         raise GuestError("no event SHUTDOWN")
-    if inner.status(20):
+    if machine.status(20):
         raise GuestError("the machine ended badly")
     done("it powers off")
 
