@@ -173,8 +173,9 @@ static gboolean offer_features(VhostUserPci *device, uint64_t *features, GError 
 {
     const VhostUserKind *kind = vhost_user_kind(device);
 
-    *features = vhost_user_session_features(device->session);
-    if (!(*features >> VIRTIO_F_VERSION_1 & 1)) {
+    *features = vhost_user_session_features(device->session) &
+                virtio_pci_permitted_features(VIRTIO_PCI(device));
+    if (!(*features >> VIRTIO_F_VERSION_1 & 1) && !virtio_pci_has_legacy(VIRTIO_PCI(device))) {
         vm_error_set(
             error,
             "vhost-user device '%s': the backend offers no VIRTIO_F_VERSION_1; only virtio "
@@ -220,8 +221,9 @@ static gboolean check_return(VhostUserPci *device, VhostUserSession *before, uin
     if (!offer_features(device, features, error)) {
         return FALSE;
     }
-    missing =
-        virtio->status & VIRTIO_CONFIG_S_FEATURES_OK ? virtio->driver_features & ~*features : 0;
+    missing = virtio->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+                  ? virtio->driver_features & ~*features
+                  : 0;
     if (missing != 0) {
         vm_error_set(error,
                      "vhost-user device '%s': the backend that came back lacks features "
@@ -411,7 +413,8 @@ DeviceProgress vhost_user_pci_realize(PciDevice *pci, GError **error)
 {
     VhostUserPci *device = VHOST_USER_PCI(pci);
 
-    if (!vhost_user_kind_prepare(device, error) || !check_memory_is_shared(device, error)) {
+    if (!virtio_pci_check_options(VIRTIO_PCI(device), error) ||
+        !vhost_user_kind_prepare(device, error) || !check_memory_is_shared(device, error)) {
         return DEVICE_FAILED;
     }
     device->frontend = (ChardevFrontend){

@@ -147,13 +147,17 @@ static gboolean add_function_reset(VirtioPci *device, GError **error)
     return TRUE;
 }
 
-gboolean virtio_pci_add_capabilities(VirtioPci *device, GError **error)
+static gboolean add_structures(VirtioPci *device, GError **error)
 {
     return add_window(device, error) && add_notify(device, error) &&
            add_area(device, VIRTIO_PCI_CAP_DEVICE_CFG, VIRTIO_AREA_DEVICE, error) &&
            add_area(device, VIRTIO_PCI_CAP_ISR_CFG, VIRTIO_AREA_ISR, error) &&
-           add_area(device, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_AREA_COMMON, error) &&
-           add_function_reset(device, error);
+           add_area(device, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_AREA_COMMON, error);
+}
+
+gboolean virtio_pci_add_capabilities(VirtioPci *device, gboolean modern, GError **error)
+{
+    return (!modern || add_structures(device, error)) && add_function_reset(device, error);
 }
 
 /* --- the window --- */

@@ -25,6 +25,20 @@ enum {
 /* Bits of the ISR byte (4.1.4.5). */
 enum { VIRTIO_ISR_QUEUE = 1, VIRTIO_ISR_CONFIG = 2 };
 
+/* Property "vectors": one for each queue and one for the configuration. */
+#define VIRTIO_VECTORS_UNSPECIFIED UINT32_MAX
+/* Not in the kernel's header of 6.1. */
+#define VIRTIO_PCI_F_RING_RESET 40
+
+/* --- virtio-pci.c --- */
+
+/* The PCI device id with which the legacy interface goes, 0: this type has none. */
+uint16_t virtio_pci_legacy_id(VirtioPci *device);
+
+/* --- virtio-pci-options.c --- */
+
+extern const VmField virtio_pci_fields[];
+
 /* --- virtio-pci-state.c: status, start, stop, reset --- */
 
 /* The driver writes device status through the modern interface. */
@@ -42,6 +56,9 @@ void virtio_pci_machine_reset(PciDevice *device);
 void virtio_pci_enable_queue(VirtioPci *device, VirtQueue *queue);
 /* The driver resets queue @index (4.1.4.3.1): the VM lock may be released. */
 void virtio_pci_reset_queue(VirtioPci *device, unsigned index);
+/* The queue ends; its registers are as after reset.  FALSE if the device was reset meanwhile: the
+ * VM lock may be released. */
+gboolean virtio_pci_end_queue(VirtioPci *device, VirtQueue *queue);
 /* Registers of @queue as they are after reset. */
 void virtio_pci_clear_queue(VirtQueue *queue);
 /* Brings device->run_state into action. */
@@ -81,8 +98,8 @@ void virtio_pci_device_config_write(VirtioPci *device, uint32_t offset, uint32_t
 uint32_t virtio_pci_modern_read(VirtioPci *device, unsigned offset, unsigned size);
 void virtio_pci_modern_write(VirtioPci *device, unsigned offset, uint32_t value, unsigned size);
 
-/* Capabilities, and what guests do through them. */
-gboolean virtio_pci_add_capabilities(VirtioPci *device, GError **error);
+/* Capabilities, those of @modern structures among them, and what guests do through them. */
+gboolean virtio_pci_add_capabilities(VirtioPci *device, gboolean modern, GError **error);
 void virtio_pci_config_space_read(PciDevice *device, unsigned offset, unsigned size);
 void virtio_pci_config_space_written(PciDevice *device, unsigned offset, unsigned size);
 

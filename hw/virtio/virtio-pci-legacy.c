@@ -1,35 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The legacy interface of a transitional device: I/O BAR 0 (virtio 1.2, 4.1.4.10).  Its registers
- * answer whoever probes them, but a driver that goes on to DRIVER_OK is refused, since
- * rings and configuration of before virtio 1.0 are not served.
+ * The legacy interface of a transitional device: I/O BAR 0 (virtio 1.2, 4.1.4.10), for drivers from
+ * before virtio 1.0.  They choose among the first 32 features without FEATURES_OK, and give each
+ * ring as one run of pages (2.7.2).
  */
+#include "util/fd.h"
 #include "virtio-pci-internal.h"
 
 #include <linux/pci_regs.h>
+#include <linux/virtio_ring.h>
 
 #define LEGACY_HEADER_MAX VIRTIO_PCI_CONFIG_OFF(1)
+#define PAGE (UINT64_C(1) << VIRTIO_PCI_QUEUE_ADDR_SHIFT)
 
 static VirtQueue *selected_queue(VirtioPci *device)
 {
     return virtio_pci_queue(device, device->queue_select);
 }
 
-static void refuse_driver(VirtioPci *device)
+/* Where 2.7.2 has the parts of a ring whose size the driver cannot choose. */
+static void place_queue(VirtioPci *device, VirtQueue *queue, uint32_t page)
 {
-    device->status |= VIRTIO_CONFIG_S_FAILED;
-    virtio_pci_driver_error(device,
-                            "its driver is of the legacy kind, from before virtio 1.0, and gets no "
-                            "service; use a driver that knows VIRTIO_F_VERSION_1");
+    queue->legacy_page = page;
+    queue->size = queue->max_size;
+    queue->descriptor_area = page * PAGE;
+    queue->driver_area = queue->descriptor_area + queue->size * sizeof(struct vring_desc);
+    queue->device_area =
+        (queue->driver_area + sizeof(uint16_t) * (3 + queue->size) + PAGE - 1) & ~(PAGE - 1);
+    virtio_pci_enable_queue(device, queue);
+}
+
+/* Page 0 ends the queue (4.1.5.1.3.1). */
+static void write_page(VirtioPci *device, VirtQueue *queue, uint32_t page)
+{
+    uint16_t vector = queue->vector;
+
+    if (queue->enabled && !virtio_pci_end_queue(device, queue)) {
+        return;
+    }
+    queue->vector = vector;
+    if (page) {
+        place_queue(device, queue, page);
+    }
 }
 
 static void write_status(VirtioPci *device, uint8_t value)
 {
-    if (value & VIRTIO_CONFIG_S_DRIVER_OK) {
-        refuse_driver(device);
-    } else {
-        virtio_pci_set_status(device, value);
+    if (value & VIRTIO_CONFIG_S_DRIVER_OK && !(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        device->legacy_driver = TRUE;
+        device->driver_features &= device->device_features & UINT32_MAX;
     }
+    virtio_pci_set_status(device, value);
 }
 
 /* The vectors are there while MSI-X is enabled; the device's configuration follows. */
@@ -97,12 +118,18 @@ static void legacy_write(gpointer opaque, uint64_t offset, uint64_t value, unsig
         }
         break;
     case VIRTIO_PCI_QUEUE_PFN:
-        if (queue) {
-            queue->legacy_page = value;
+        if (queue && !queue->resetting) {
+            write_page(device, queue, value);
         }
         break;
     case VIRTIO_PCI_QUEUE_SEL:
         device->queue_select = value;
+        break;
+    case VIRTIO_PCI_QUEUE_NOTIFY:
+        queue = virtio_pci_queue(device, (uint16_t)value);
+        if (queue) {
+            event_fd_signal(queue->kick);
+        }
         break;
     case VIRTIO_PCI_STATUS:
         write_status(device, value);
@@ -115,7 +142,7 @@ static void legacy_write(gpointer opaque, uint64_t offset, uint64_t value, unsig
             virtio_pci_set_queue_vector(device, queue, value);
         }
         break;
-    default: /* read-only, or a kick for a queue that does not run */
+    default: /* read-only */
         break;
     }
 }

@@ -120,6 +120,7 @@ void virtio_pci_clear_queue(VirtQueue *queue)
 static void clear_registers(VirtioPci *device)
 {
     device->status = 0;
+    device->legacy_driver = FALSE;
     device->driver_features = 0;
     device->feature_select[0] = 0;
     device->feature_select[1] = 0;
@@ -222,22 +223,29 @@ void virtio_pci_enable_queue(VirtioPci *device, VirtQueue *queue)
     }
 }
 
-void virtio_pci_reset_queue(VirtioPci *device, unsigned index)
+gboolean virtio_pci_end_queue(VirtioPci *device, VirtQueue *queue)
 {
-    VirtQueue *queue = virtio_pci_queue(device, index);
     guint epoch = device->reset_epoch;
 
-    if (!virtio_has_feature(device, VIRTIO_F_RING_RESET) || !queue->enabled || queue->resetting) {
-        return;
-    }
     if (device->started && VIRTIO_PCI_GET_CLASS(device)->queue_reset) {
         queue->resetting = TRUE;
         VIRTIO_PCI_GET_CLASS(device)->queue_reset(device, queue);
         if (device->reset_epoch != epoch) {
-            return;
+            return FALSE;
         }
     }
     virtio_pci_clear_queue(queue);
+    return TRUE;
+}
+
+void virtio_pci_reset_queue(VirtioPci *device, unsigned index)
+{
+    VirtQueue *queue = virtio_pci_queue(device, index);
+
+    if (!virtio_has_feature(device, VIRTIO_F_RING_RESET) || !queue->enabled || queue->resetting) {
+        return;
+    }
+    virtio_pci_end_queue(device, queue);
 }
 
 /* --- status --- */
@@ -253,7 +261,7 @@ static gboolean features_are_valid(VirtioPci *device)
 
 static void driver_ok(VirtioPci *device)
 {
-    if (!(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+    if (!(device->status & VIRTIO_CONFIG_S_FEATURES_OK) && !device->legacy_driver) {
         virtio_pci_driver_error(device, "the driver set DRIVER_OK without FEATURES_OK; the device "
                                         "waits for a reset");
         return;

@@ -11,7 +11,6 @@
 #include <linux/pci_regs.h>
 
 #define VIRTIO_VENDOR 0x1af4
-#define VECTORS_UNSPECIFIED UINT32_MAX
 #define VECTORS_MAX 2048 /* PCI 3.0, 6.8.2.3 */
 
 /* MSI-X BAR: table first, pending bits in the second half; one page as long as they fit. */
@@ -50,43 +49,43 @@ static gboolean add_queue(VirtioPci *device, uint16_t size, GError **error)
 
 /* --- identity (4.1.2) --- */
 
-/* The PCI device id of a transitional device, 0 for a type that never had one. */
-static uint16_t transitional_id(uint16_t virtio_id)
+static uint16_t virtio_id_of(VirtioPci *device)
+{
+    return device->virtio_id ? device->virtio_id : VIRTIO_PCI_GET_CLASS(device)->virtio_id;
+}
+
+uint16_t virtio_pci_legacy_id(VirtioPci *device)
 {
     static const struct {
         uint16_t virtio, pci;
     } ids[] = {{1, 0x1000}, {2, 0x1001}, {5, 0x1002}, {3, 0x1003},
                {8, 0x1004}, {4, 0x1005}, {9, 0x1009}};
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(ids); i++) {
-        if (ids[i].virtio == virtio_id) {
+    for (unsigned i = 0; VIRTIO_PCI_GET_CLASS(device)->transitional && i < G_N_ELEMENTS(ids); i++) {
+        if (ids[i].virtio == virtio_id_of(device)) {
             return ids[i].pci;
         }
     }
     return 0;
 }
 
-/* TRUE if the device has the legacy interface too. */
-static gboolean set_identity(VirtioPci *device)
+static void set_identity(VirtioPci *device, gboolean legacy)
 {
-    VirtioPciClass *class = VIRTIO_PCI_GET_CLASS(device);
     PciDevice *pci = PCI_DEVICE(device);
-    uint16_t virtio_id = device->virtio_id ? device->virtio_id : class->virtio_id;
-    uint16_t old_id = class->transitional ? transitional_id(virtio_id) : 0;
+    uint16_t virtio_id = virtio_id_of(device);
 
     pci_device_set_word(pci, PCI_VENDOR_ID, VIRTIO_VENDOR);
     pci_device_set_word(pci, PCI_SUBSYSTEM_VENDOR_ID, VIRTIO_VENDOR);
     pci->config[PCI_INTERRUPT_PIN] = 1; /* INTA */
-    if (old_id) {
-        pci_device_set_word(pci, PCI_DEVICE_ID, old_id);
+    if (legacy) {
+        pci_device_set_word(pci, PCI_DEVICE_ID, virtio_pci_legacy_id(device));
         pci_device_set_word(pci, PCI_SUBSYSTEM_ID, virtio_id);
         pci->config[PCI_REVISION_ID] = 0;
-        return TRUE;
+        return;
     }
     pci_device_set_word(pci, PCI_DEVICE_ID, 0x1040 + virtio_id);
     pci_device_set_word(pci, PCI_SUBSYSTEM_ID, 0x40); /* 4.1.2.1: not that of a legacy type */
     pci->config[PCI_REVISION_ID] = 1;
-    return FALSE;
 }
 
 /* --- BARs --- */
@@ -126,7 +125,7 @@ static gboolean add_vectors(VirtioPci *device, GError **error)
 {
     uint32_t size = MSIX_BAR_MINIMUM;
 
-    device->vector_limit = device->vectors == VECTORS_UNSPECIFIED
+    device->vector_limit = device->vectors == VIRTIO_VECTORS_UNSPECIFIED
                                ? MIN(device->queues->len + 1, VECTORS_MAX)
                                : device->vectors;
     if (device->vector_limit == 0) {
@@ -149,13 +148,16 @@ static gboolean add_vectors(VirtioPci *device, GError **error)
 gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned queues,
                           const uint16_t *queue_sizes, GError **error)
 {
+    gboolean legacy = virtio_pci_has_legacy(device);
+    gboolean modern;
+
     if (queues < 1 || queues > VIRTIO_QUEUE_MAX) {
         vm_error_set(error, "device '%s': %u queues are not possible; 1 to %u are",
                      pci_device_name(PCI_DEVICE(device)), queues, VIRTIO_QUEUE_MAX);
         return FALSE;
     }
-    /* Who offers the modern interface must offer this bit (6.1). */
-    device->device_features = device_features | UINT64_C(1) << VIRTIO_F_VERSION_1;
+    device->device_features = device_features & virtio_pci_permitted_features(device);
+    modern = device->device_features >> VIRTIO_F_VERSION_1 & 1;
     device->config_vector = VIRTIO_NO_VECTOR;
     device->set_up = TRUE;
     virtio_pci_watch_run_state(device);
@@ -165,14 +167,17 @@ gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned 
             return FALSE;
         }
     }
-    if (!add_vectors(device, error) || !virtio_pci_add_capabilities(device, error)) {
+    if (!add_vectors(device, error) || !virtio_pci_add_capabilities(device, modern, error)) {
         virtio_pci_teardown(device);
         return FALSE;
     }
-    if (set_identity(device)) {
+    set_identity(device, legacy);
+    if (legacy) {
         virtio_pci_legacy_setup(device);
     }
-    add_modern_bar(device);
+    if (modern) {
+        add_modern_bar(device);
+    }
     return TRUE;
 }
 
@@ -208,15 +213,6 @@ static void virtio_pci_finalize(GObject *object)
     g_array_unref(VIRTIO_PCI(object)->queues);
     parent_class->finalize(object);
 }
-
-static const VmField virtio_pci_fields[] = {
-    {.name = "vectors",
-     .doc = "MSI-X vectors, 0 for none, 4294967295 for one a queue and one for the configuration",
-     .kind = VM_FIELD_UINT32,
-     .offset = offsetof(VirtioPci, vectors),
-     .default_value = VECTORS_UNSPECIFIED},
-    {.name = NULL},
-};
 
 static void virtio_pci_init(VirtioPci *device)
 {

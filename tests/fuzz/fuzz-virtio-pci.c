@@ -89,8 +89,9 @@ static void stub_config_write(VirtioPci *device G_GNUC_UNUSED, uint32_t offset, 
 static DeviceProgress stub_realize(PciDevice *device, GError **error)
 {
     static const uint16_t queue_sizes[] = {[0 ... QUEUES - 1] = QUEUE_SIZE};
-    const uint64_t features =
-        UINT64_C(1) << VIRTIO_F_RING_RESET | UINT64_C(1) << VIRTIO_F_RING_PACKED | 0x6;
+    const uint64_t features = UINT64_C(1) << VIRTIO_F_VERSION_1 |
+                              UINT64_C(1) << VIRTIO_F_RING_RESET |
+                              UINT64_C(1) << VIRTIO_F_RING_PACKED | 0x6;
 
     VIRTIO_PCI(device)->config_size = CONFIG_SIZE;
     if (!virtio_pci_setup(VIRTIO_PCI(device), features, QUEUES, queue_sizes, error)) {

@@ -27,9 +27,10 @@ static char *machine_arguments(Rig *rig, const RigOptions *options)
         g_string_append_printf(
             line,
             " -chardev socket,id=s%u,path=%s%s"
-            " -device vhost-user-blk-pci,id=b%u,chardev=s%u,addr=0x%x",
+            " -device %s,id=b%u,chardev=s%u,addr=0x%x",
             i, options->sockets ? options->sockets[i] : backend_path(rig_backend(rig, i)),
-            options->chardev ? options->chardev : "", i, i, RIG_DISK_SLOT + i);
+            options->chardev ? options->chardev : "",
+            options->device ? options->device : "vhost-user-blk-pci", i, i, RIG_DISK_SLOT + i);
     }
     if (options->arguments) {
         g_string_append_printf(line, " %s", options->arguments);

@@ -23,6 +23,7 @@ typedef struct RigOptions {
     void (*configure)(BackendConfig *config, guint device); /* what differs, or NULL */
     const char *const *sockets; /* of @devices backends run by others: no scripted ones then */
     const char *chardev;        /* further options of each chardev, such as ",reconnect=1" */
+    const char *device;         /* in place of vhost-user-blk-pci, with its own options */
     const char *binary;         /* the program, NULL: QTEST_QEMU_BINARY */
 } RigOptions;
 

@@ -477,14 +477,13 @@ static void test_function_reset(void)
     rig_end(rig);
 }
 
-/* Every register of BAR 0 in every width; a driver of before 1.0 is refused once, cleanly. */
+/* Every register of BAR 0 in every width, and nonsense in all of them. */
 static void test_legacy(void)
 {
     Rig *rig = rig_start(NULL, NULL);
     VirtDevice *driver = find_driver(rig);
     uint16_t base = (uint16_t)driver->pci->bars[0].address;
     uint16_t size = (uint16_t)driver->pci->bars[0].size;
-    g_autofree char *output = NULL;
 
     g_assert_true(driver->pci->bars[0].io);
     g_assert_cmphex(qtest_inl(rig->qtest, base) & ~0xffffu, ==,
@@ -506,15 +505,13 @@ static void test_legacy(void)
         g_assert_cmphex(qtest_inl(rig->qtest, base + VIRTIO_PCI_QUEUE_PFN), ==, 0x200);
         qtest_outw(rig->qtest, base + VIRTIO_PCI_QUEUE_NOTIFY, 0);
         qtest_outb(rig->qtest, base + VIRTIO_PCI_STATUS, 7);
-        g_assert_cmphex(virt_device_status(driver) & VIRTIO_CONFIG_S_FAILED, !=, 0);
+        g_assert_cmphex(virt_device_status(driver), ==, 7);
     }
     for (guint i = 0; i < size; i++) {
         qtest_outb(rig->qtest, base + i, 0xff);
         qtest_outw(rig->qtest, base + i, 0xffff);
         qtest_outl(rig->qtest, base + i, 0xffffffff);
     }
-    output = vmm_output(rig->vmm);
-    g_assert_cmpuint(count_of(output, "legacy"), ==, 1);
     rig_boot(rig, NULL);
     rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
     rig_end(rig);

@@ -22,7 +22,7 @@
 
 #define QUEUES 2
 #define QUEUE_SIZE 128
-#define FEATURES (UINT64_C(1) << VIRTIO_F_RING_RESET | 0x6)
+#define FEATURES (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_F_RING_RESET | 0x6)
 
 enum { QUEUE_NOTIFY_DATA = 0x38, QUEUE_RESET = 0x3a };
 
@@ -199,7 +199,7 @@ static void start_driver(void)
 {
     set_status(1);
     set_status(3);
-    set_features(FEATURES | UINT64_C(1) << VIRTIO_F_VERSION_1);
+    set_features(FEATURES);
     g_assert_cmphex(set_status(0xb), ==, 0xb);
     set_queue(0, 0x10000);
     set_queue(1, 0x20000);
@@ -695,6 +695,18 @@ static void test_configuration(void)
     tear_down(bus);
 }
 
+/* Virtio 1.2, 2.7.2: descriptors, available ring, and the used ring on a page of its own. */
+static void assert_legacy_queue(unsigned index, uint64_t address)
+{
+    const VirtQueue *queue = virtio_pci_queue(probe, index);
+
+    g_assert_true(queue->enabled);
+    g_assert_cmpuint(queue->size, ==, QUEUE_SIZE);
+    g_assert_cmphex(queue->descriptor_area, ==, address);
+    g_assert_cmphex(queue->driver_area, ==, address + 16 * QUEUE_SIZE);
+    g_assert_cmphex(queue->device_area, ==, address + 4096);
+}
+
 static void test_legacy(void)
 {
     PciBus *bus = set_up(probe_get_type());
@@ -717,9 +729,28 @@ static void test_legacy(void)
     port_write(LEGACY + VIRTIO_PCI_STATUS, 3, 1);
     g_assert_cmphex(port_read(LEGACY + VIRTIO_PCI_STATUS, 1), ==, 3);
     port_write(LEGACY + VIRTIO_PCI_QUEUE_NOTIFY, 0, 2);
+    port_write(LEGACY + VIRTIO_PCI_GUEST_FEATURES, 0xffffffff, 4);
     port_write(LEGACY + VIRTIO_PCI_STATUS, 7, 1);
-    g_assert_cmphex(port_read(LEGACY + VIRTIO_PCI_STATUS, 1), ==,
-                    3 | VIRTIO_CONFIG_S_FAILED | VIRTIO_CONFIG_S_NEEDS_RESET);
+    g_assert_cmphex(port_read(LEGACY + VIRTIO_PCI_STATUS, 1), ==, 7);
+    take_trail("start ");
+    g_assert_cmphex(probe->driver_features, ==, 0x6);
+    assert_legacy_queue(1, 0x123000);
+    port_write(LEGACY + VIRTIO_PCI_QUEUE_SEL, 0, 2);
+    port_write(LEGACY + VIRTIO_PCI_QUEUE_PFN, 0x200, 4);
+    take_trail("queue-enabled0 ");
+    assert_legacy_queue(0, 0x200000);
+    event_fd_clear(virtio_pci_queue(probe, 0)->kick);
+    port_write(LEGACY + VIRTIO_PCI_QUEUE_NOTIFY, 0, 2);
+    g_assert_true(event_fd_clear(virtio_pci_queue(probe, 0)->kick));
+    port_write(LEGACY + VIRTIO_PCI_QUEUE_PFN, 0, 4);
+    take_trail("queue-reset0 ");
+    g_assert_false(virtio_pci_queue(probe, 0)->enabled);
+    port_write(LEGACY + VIRTIO_PCI_STATUS, 0, 1);
+    take_trail("stop-wait reset ");
+
+    port_write(LEGACY + VIRTIO_PCI_QUEUE_PFN, 0xfffffff, 4); /* not in memory */
+    port_write(LEGACY + VIRTIO_PCI_STATUS, 7, 1);
+    g_assert_cmphex(port_read(LEGACY + VIRTIO_PCI_STATUS, 1), ==, 7 | VIRTIO_CONFIG_S_NEEDS_RESET);
     take_trail("");
     port_write(LEGACY + VIRTIO_PCI_STATUS, 0, 1);
     g_assert_cmphex(port_read(LEGACY + VIRTIO_PCI_STATUS, 1), ==, 0);

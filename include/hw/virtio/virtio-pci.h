@@ -31,10 +31,19 @@ typedef struct VirtQueue {
 
 typedef struct VirtioPci VirtioPci;
 
+/* Properties, see virtio-pci-options.c. */
+typedef struct VirtioPciOptions {
+    int disable_legacy;
+    gboolean disable_modern;
+    gboolean event_idx, indirect_desc, packed, in_order, queue_reset, notify_on_empty, any_layout;
+    gboolean iommu_platform, ats, page_per_vq, modern_pio_notify;
+} VirtioPciOptions;
+
 struct VirtioPci {
     PciDevice parent;
     uint32_t
         vectors; /* property: MSI-X vectors; DEV_NVECTORS_UNSPECIFIED (0xffffffff): queues + 1 */
+    VirtioPciOptions options; /* properties */
     uint32_t vector_limit;    /* private: what was made of it */
     uint16_t virtio_id;       /* 0: the class's; before setup */
     uint32_t config_size;     /* bytes of device configuration that are there; before setup */
@@ -56,6 +65,7 @@ struct VirtioPci {
     uint8_t window;             /* private: offset of the VIRTIO_PCI_CAP_PCI_CFG capability */
     uint8_t function_reset;     /* private: offset of the Advanced Features capability */
     gboolean driver_reported;   /* private: a warning about the driver was given */
+    gboolean legacy_driver;     /* private: DRIVER_OK came through the legacy interface */
     RunStateListener run_state; /* private */
 };
 
@@ -92,9 +102,18 @@ VM_DECLARE_TYPE(VirtioPci, virtio_pci, VIRTIO_PCI)
     (G_TYPE_INSTANCE_GET_CLASS((object), TYPE_VIRTIO_PCI, VirtioPciClass))
 #define VIRTIO_PCI_CLASS(class) ((VirtioPciClass *)(class))
 
+/* Whether the properties go together and can be had: to be asked before anything is begun. */
+gboolean virtio_pci_check_options(VirtioPci *device, GError **error);
+/* The feature bits that the properties do not take away. */
+uint64_t virtio_pci_permitted_features(VirtioPci *device);
+/* Whether drivers from before virtio 1.0 find their interface. */
+gboolean virtio_pci_has_legacy(VirtioPci *device);
+
 /*
  * The subtype knows its features, queues and configuration now (within its realize or when a
  * pending one completes): makes queues and event fds, BARs, capabilities and MSI-X.
+ * Of @device_features those are offered that the properties permit; without VIRTIO_F_VERSION_1
+ * there is the legacy interface alone.
  * @queue_sizes: of each queue, a power of two up to 32768.  Not yet visible to the guest:
  * pci_device_set_visible() is the subtype's to call.
  */
