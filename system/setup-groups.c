@@ -15,6 +15,7 @@ typedef struct OptionGroup {
 
 static OptionGroup groups[] = {
     {"chardev", "backend", NULL},
+    {"netdev", "type", NULL},
     {"object", "qom-type", NULL},
     {"device", "driver", NULL},
 };
@@ -76,8 +77,8 @@ static gboolean apply_set(const char *value, GError **error)
         json_add_string(options, words[2], equals + 1);
         return TRUE;
     }
-    vm_error_set(error, "-set %s: unknown group '%s'; known are chardev, object, device", value,
-                 words[0]);
+    vm_error_set(error, "-set %s: unknown group '%s'; known are chardev, netdev, object, device",
+                 value, words[0]);
     return FALSE;
 }
 

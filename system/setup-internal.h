@@ -33,7 +33,7 @@ gboolean setup_cpus(const GArray *items, GError **error);
 gboolean setup_clock(const GArray *items, GError **error);
 
 /*
- * The options that -set may change before they are used: chardev, object, device.
+ * The options that -set may change before they are used: chardev, netdev, object, device.
  * setup_groups() reads them all and applies -set.
  */
 typedef struct SetupEntry {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Applies the command line in order of need: test connection, chardevs,
- * monitors, machine, objects, RAM, devices.
+ * monitors, machine, objects, RAM, networks, devices.
  */
 #include "setup.h"
 #include "setup-internal.h"
@@ -11,6 +11,7 @@
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
 #include "monitor/monitor.h"
+#include "net/net.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 #include "system/run-state.h"
@@ -29,6 +30,20 @@ static gboolean make_chardevs(GError **error)
         const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
         if (!chardev_create(entry->options, error)) {
             g_prefix_error(error, "-chardev %s: ", entry->text);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean make_netdevs(GError **error)
+{
+    const GArray *entries = setup_group("netdev");
+
+    for (guint i = 0; i < entries->len; i++) {
+        const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
+        if (!netdev_create(entry->options, error)) {
+            g_prefix_error(error, "-netdev %s: ", entry->text);
             return FALSE;
         }
     }
@@ -235,42 +250,3 @@ gboolean setup_machine(const GArray *items, GError **error)
 {
     return setup_process(items, error) && open_qtest(items, error) && setup_groups(items, error) &&
            make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
-           make_monitors(items, "qmp", error) && make_monitors(items, "qmp-pretty", error) &&
-           make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
-           check_background(items, error) && setup_cpus(items, error) &&
-           setup_clock(items, error) && setup_machine_object(items, error) &&
-           make_objects(FALSE, error) && machine_build(error) && make_serial_ports(items, error) &&
-           make_devices(error);
-}
-
-gboolean setup_start(const GArray *items, GError **error)
-{
-    vm_globals_report_unused();
-    device_set_machine_complete();
-    if (!machine_boot(error) || !accel_start(error)) {
-        return FALSE;
-    }
-    if (qtest_is_open()) {
-        qtest_start();
-    }
-    if (!command_line_has(items, "S") && !run_state_start(error)) {
-        return FALSE;
-    }
-    monitor_start_all();
-    return TRUE;
-}
-
-void setup_clear(void)
-{
-    device_hurry_all(); /* first: an access of qtest may be waiting for a device's peer */
-    qtest_stop();
-    accel_stop();
-    monitor_cleanup(1000);
-    device_cleanup_all();
-    machine_cleanup();
-    memory_clear();
-    chardev_cleanup();
-    vm_object_tree_clear(); /* no device and no map holds guest memory any more */
-    fd_names_clear();
-    setup_groups_clear();
-}

@@ -301,7 +301,8 @@ json_object *field_convert(const VmField *field, json_object *value, GError **er
 /* The object that a link property means: a path, or an id in one of the usual places. */
 static VmObject *find_link(const char *text, GType type, GError **error)
 {
-    static const char *const containers[] = {"objects", "chardevs", "machine/peripheral"};
+    static const char *const containers[] = {"objects", "chardevs", "netdevs",
+                                             "machine/peripheral"};
     VmObject *found = NULL, *other = NULL;
 
     if (*text == '/') {
