@@ -23,6 +23,10 @@ TRACE_EVENT(vhost_user_negotiated, "features and limits of a backend are known")
      BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |         \
      BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
 
+/* Those that some types of devices want beside them (VhostUserNeeds.protocol_features). */
+#define TYPE_PROTOCOL_FEATURES                                                                     \
+    (BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
+
 /*
  * Features of rings and transport (virtio 1.2, 6) that only driver and backend deal with, so that
  * we pass them through.  Not among them: ACCESS_PLATFORM (needs an IOMMU), NOTIFICATION_DATA (an
@@ -43,7 +47,12 @@ uint64_t vhost_user_session_features(VhostUserSession *session)
 
 uint64_t vhost_user_session_known_protocol_features(void)
 {
-    return PROTOCOL_FEATURES;
+    return PROTOCOL_FEATURES | TYPE_PROTOCOL_FEATURES;
+}
+
+gboolean vhost_user_session_has_protocol(VhostUserSession *session, unsigned feature)
+{
+    return vhost_user_has_protocol(session, (VhostUserProtocolFeature)feature);
 }
 
 static gboolean negotiate_features(VhostUserSession *session, GError **error)
@@ -57,7 +66,9 @@ static gboolean negotiate_features(VhostUserSession *session, GError **error)
         if (!vhost_user_call_u64(session, VHOST_USER_GET_PROTOCOL_FEATURES, &offered, error)) {
             return FALSE;
         }
-        session->protocol_features = offered & PROTOCOL_FEATURES;
+        session->protocol_features =
+            offered & ((PROTOCOL_FEATURES & ~session->needs->protocol_features_unused) |
+                       session->needs->protocol_features);
         if (!vhost_user_send_u64(session, VHOST_USER_SET_PROTOCOL_FEATURES,
                                  session->protocol_features, error)) {
             return FALSE;

@@ -161,7 +161,7 @@ static gboolean stop_ring(VhostUserSession *session, VhostUserRingState *state, 
 static gboolean run_stop(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUSED, GError **error)
 {
     for (guint i = 0; i < session->rings->len; i++) {
-        if (ring_at(session, i)->running &&
+        if (ring_at(session, i)->running && ring_at(session, i)->ring.enabled &&
             !send_enable(session, ring_at(session, i), FALSE, error)) {
             return FALSE;
         }
@@ -306,7 +306,8 @@ static gboolean send_rings(VhostUserSession *session, GError **error)
         }
     }
     for (guint i = 0; i < session->rings->len; i++) {
-        if (!send_enable(session, ring_at(session, i), TRUE, error)) {
+        if (ring_at(session, i)->ring.enabled &&
+            !send_enable(session, ring_at(session, i), TRUE, error)) {
             return FALSE;
         }
     }
@@ -473,7 +474,8 @@ static gboolean run_ring_start(VhostUserSession *session, VhostUserJob *job, GEr
     }
     pthread_mutex_unlock(&session->lock);
 
-    if (!send_ring(session, state, error) || !send_enable(session, state, TRUE, error) ||
+    if (!send_ring(session, state, error) ||
+        (state->ring.enabled && !send_enable(session, state, TRUE, error)) ||
         !vhost_user_settle(session, error)) {
         halt_rings(session);
         return FALSE;

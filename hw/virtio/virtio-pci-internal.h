@@ -45,11 +45,6 @@ extern const VmField virtio_pci_fields[];
 void virtio_pci_set_status(VirtioPci *device, uint8_t value);
 /* The driver resets the device and goes on when it has stopped: the VM lock may be released. */
 void virtio_pci_driver_reset(VirtioPci *device);
-/*
- * The driver did what it must not do: marks the device broken, with one warning in the device's
- * life, or a guest could fill the log.
- */
-void virtio_pci_driver_error(VirtioPci *device, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The machine resets: nothing waits. */
 void virtio_pci_machine_reset(PciDevice *device);
 /* The driver enables @queue. */

@@ -39,6 +39,8 @@ typedef struct VhostUserNeeds {
     guint queues;            /* wanted */
     guint queues_without_mq; /* what a backend has that cannot be asked; 0: 1 */
     guint queues_a_unit;     /* rings that GET_QUEUE_NUM counts as one (2: pairs); 0: 1 */
+    uint64_t protocol_features;        /* used by this type beside those that all use */
+    uint64_t protocol_features_unused; /* of those that all use, not wanted by this one */
     gboolean needs_mq; /* fail if more than one queue is wanted and the backend grants fewer */
 } VhostUserNeeds;
 
@@ -95,6 +97,8 @@ void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, 
 /* After connect: what the backend offers of the needed and transport features; without
  * F_PROTOCOL_FEATURES. */
 uint64_t vhost_user_session_features(VhostUserSession *session);
+/* Whether protocol feature @feature (a number) is in use. */
+gboolean vhost_user_session_has_protocol(VhostUserSession *session, unsigned feature);
 /* How many queues to use: what was wanted, as far as the backend grants it, at least 1. */
 guint vhost_user_session_queues(VhostUserSession *session);
 /* Copies the first @size configuration bytes that are known, at most needs->config_size; zeros
@@ -140,6 +144,17 @@ void vhost_user_session_ring_start(VhostUserSession *session, const VhostUserRin
 /* The guest reset the device: RESET_DEVICE, or STATUS 0, where negotiated; what is known of rings
  * and requests is void, also on a lost connection. Call after stop. */
 void vhost_user_session_reset(VhostUserSession *session);
+
+/*
+ * From now on the backend works on the rings from @first to @first + @count - 1, or not
+ * (SET_VRING_ENABLE); a later start says so again.  Failure comes through start_failed().
+ */
+void vhost_user_session_rings_enable(VhostUserSession *session, guint first, guint count,
+                                     gboolean enable);
+/* Tells the backend a number (SEND_RARP, NET_SET_MTU) if it can be told that. */
+void vhost_user_session_tell(VhostUserSession *session, uint32_t request, uint64_t value);
+/* The driver changed what it uses while the rings run. */
+void vhost_user_session_set_features(VhostUserSession *session, uint64_t driver_features);
 
 /*
  * The driver wrote @size bytes at @offset of the configuration (SET_CONFIG).  With @ask_again the

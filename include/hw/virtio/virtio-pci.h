@@ -132,5 +132,10 @@ void virtio_pci_config_changed(VirtioPci *device);
 
 /* Sets DEVICE_NEEDS_RESET and tells the driver (2.1.2). */
 void virtio_pci_set_broken(VirtioPci *device);
+/*
+ * The driver did what it must not do: marks the device broken, with one warning in the device's
+ * life, or a guest could fill the log.
+ */
+void virtio_pci_driver_error(VirtioPci *device, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 #endif
