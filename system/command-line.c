@@ -17,7 +17,8 @@
     "accepted"
 
 static const CommandLineOption options[] = {
-    {"help", NULL, "print this text and exit", NULL, NULL}, {"h", NULL, NULL, NULL, NULL},
+    {"help", NULL, "print this text and exit", NULL, NULL},
+    {"h", NULL, NULL, NULL, NULL},
     {"version", NULL, "print the version and exit", NULL, NULL},
     {"machine", "[type=]NAME[,key=value,...]", "the machine; 'help' lists the names",
      "type:string, accel:string, memory-backend:string, mem-merge:boolean, "
@@ -41,3 +42,266 @@ static const CommandLineOption options[] = {
     {"netdev", "vhost-user,id=ID,chardev=ID[,queues=N][,vhostforce=on|off]",
      "a network served by another process, for a -device virtio-net-pci; 'help'",
      "type:string, id:string, chardev:string, queues:number, vhostforce:boolean", NULL},
+    {"mon", "[chardev=]ID[,mode=readline|control][,pretty=on]",
+     "a monitor on a chardev, for people or (control) QMP",
+     "chardev:string, mode:string, pretty:boolean", NULL},
+    {"qmp", "CHARDEV", "a QMP monitor on unix:PATH, tcp:HOST:PORT, stdio, ...", NULL, NULL},
+    {"qmp-pretty", "CHARDEV", "the same with answers broken into lines", NULL, NULL},
+    {"monitor", "CHARDEV", "a human monitor on stdio, unix:PATH, tcp:HOST:PORT, ...; or none", NULL,
+     NULL},
+    {"numa", "node[,nodeid=0][,memdev=ID]", "guest RAM of the NUMA node from a memory backend",
+     "type:string, nodeid:number, memdev:string", NULL},
+    {"global", "TYPE.PROPERTY=VALUE", "default of a property for every object of the type",
+     "driver:string, property:string, value:string", NULL},
+    {"set", "GROUP.ID.KEY=VALUE", "change a key of the -device, -object, -chardev or -netdev ID",
+     NULL, NULL},
+    {"name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", "name of the guest",
+     "guest:string, process:string, debug-threads:boolean", NULL},
+    {"uuid", "UUID", "UUID of the guest", NULL, NULL},
+    {"S", NULL, "do not start the guest; QMP's cont does", NULL, NULL},
+    {"add-fd", "fd=N,set=N[,opaque=TEXT]", "put an inherited descriptor into an fd set",
+     "fd:number, set:number, opaque:string", NULL},
+    {"qtest", "CHARDEV", "serve the qtest protocol", NULL, NULL},
+    {"qtest-log", "FILE", "log of the qtest protocol (default: standard error)", NULL, NULL},
+    {"run-with", "exit-with-parent=on|off", "end when the parent process ends",
+     "exit-with-parent:boolean", NULL},
+    {"pidfile", "FILE", "write the process id to FILE", NULL, NULL},
+    {"daemonize", NULL, "go to the background once the sockets listen", NULL, NULL},
+    {"D", "FILE", "write the log to FILE instead of standard error", NULL, NULL},
+    {"trace", "[enable=]PATTERN[,events=FILE][,file=FILE]",
+     "log matching trace events, one line each; 'help' lists them",
+     "enable:string, events:string, file:string", NULL},
+    {"nodefaults", NULL, "no default devices (there are none)", NULL, NULL},
+    {"no-user-config", NULL, "no configuration files (none are read)", NULL, NULL},
+    {"display", "none", "no display (there is none)", NULL, NULL},
+    {"nographic", NULL, "no display (there is none)", NULL, NULL},
+    {"audio", "none", "no sound (there is none)", NULL, NULL},
+    {"vga", "none", "no graphics card (there is none)", NULL, NULL},
+    {"serial", "CHARDEV", "the next serial port on stdio, pty, unix:PATH, chardev:ID, ...; or none",
+     NULL, NULL},
+    {"smp", "[cpus=]N[,sockets=N][,cores=N][,threads=N]", "how many CPUs, and their topology",
+     "cpus:number, sockets:number, dies:number, clusters:number, cores:number, threads:number, "
+     "maxcpus:number",
+     NULL},
+    {"cpu", "host|max[,+FEATURE][,-FEATURE][,PROPERTY=VALUE]",
+     "what the host has, with and without single features; 'help' lists them", "model:string",
+     NULL},
+    {"no-reboot", NULL, "a reset ends the program", NULL, NULL},
+    {"no-shutdown", NULL, "a shutdown pauses the machine instead of ending the program", NULL,
+     NULL},
+    {"action",
+     "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
+     "        [,panic=shutdown|exit-failure|pause|none][,watchdog=ACTION]",
+     "what follows when the guest resets, shuts down or panics; there is no watchdog",
+     "reboot:string, shutdown:string, panic:string, watchdog:string", NULL},
+    {"rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none]",
+     "what the guest's clock shows at the start, and what it goes by",
+     "base:string, clock:string, driftfix:string", NULL},
+    {"parallel", "none", "no parallel port (there is none)", NULL, NULL},
+    {"net", "none", "no network card (none comes by itself)", NULL, NULL},
+    {"nic", "none", "no network card (none comes by itself)", NULL, NULL},
+    {"sandbox", "off", "system call filter (there is none)", "enable:boolean", NULL},
+
+    {"enable-kvm", NULL, "the same as -machine accel=kvm", NULL, NULL},
+    {"kernel", "FILE", "start this kernel: a bzImage, or an ELF image with a PVH entry", NULL,
+     NULL},
+    {"initrd", "FILE", "its initial RAM disk", NULL, NULL},
+    {"append", "TEXT", "its command line", NULL, NULL},
+    {"bios", "FILE", NULL, NULL, NO_CPU},
+    {"boot", "KEYS", NULL, NULL, NO_CPU},
+    {"watchdog-action", "ACTION", NULL, NULL, NO_CPU},
+    {"gdb", "DEVICE", NULL, NULL, NO_CPU},
+    {"s", NULL, NULL, NULL, NO_CPU},
+    {"drive", "KEYS", NULL, NULL, NO_BLOCK},
+    {"blockdev", "KEYS", NULL, NULL, NO_BLOCK},
+    {"hda", "FILE", NULL, NULL, NO_BLOCK},
+    {"cdrom", "FILE", NULL, NULL, NO_BLOCK},
+    {"snapshot", NULL, NULL, NULL, NO_BLOCK},
+    {"audiodev", "KEYS", NULL, NULL, "there is no sound here; '-audio none' is accepted"},
+    {"incoming", "URI", NULL, NULL, "migration comes in a later version"},
+    {"overcommit", "KEYS", NULL, NULL,
+     "locking memory comes in a later version; memory backends have prealloc=on"},
+    {"mem-prealloc", NULL, NULL, NULL,
+     "use -object memory-backend-memfd,prealloc=on with -machine memory-backend="},
+    {"mem-path", "PATH", NULL, NULL,
+     "use -object memory-backend-file,mem-path= with -machine memory-backend="},
+    {"msg", "KEYS", NULL, NULL, "messages have no options in this version"},
+    {"d", "ITEMS", NULL, NULL, "use -trace PATTERN"},
+    {"smbios", "KEYS", NULL, NULL, NO_CPU},
+    {"fw_cfg", "KEYS", NULL, NULL, "files for the firmware come in a later version"},
+    {"spice", "KEYS", NULL, NULL, "there is no display here"},
+    {"vnc", "DISPLAY", NULL, NULL, "there is no display here"},
+    {"usb", NULL, NULL, NULL, "there is no USB here"},
+    {"tpmdev", "KEYS", NULL, NULL, "there is no TPM here"},
+    {"readconfig", "FILE", NULL, NULL, "configuration files are not read; give the options"},
+    {"L", "PATH", NULL, NULL, "there is no firmware here"},
+};
+
+/* Options that QEMU's users may write with a value that asks for nothing. */
+static gboolean asks_for_nothing(const CommandLineOption *option, const char *value)
+{
+    if (!strcmp(option->name, "sandbox")) {
+        return !strcmp(value, "off") || !strcmp(value, "enable=off");
+    }
+    return !strcmp(value, "none") ||
+           (!strcmp(option->name, "audio") && !strcmp(value, "driver=none"));
+}
+
+static const char *what_is_missing(const CommandLineOption *option)
+{
+    static const struct {
+        const char *name;
+        const char *missing;
+    } missing[] = {
+        {"display", "there is no display here; use 'none'"},
+        {"audio", "there is no sound here; use 'none'"},
+        {"vga", "there is no graphics card here; use 'none'"},
+        {"parallel", "there is no parallel port here; use 'none'"},
+        {"net", NO_NET},
+        {"nic", NO_NET},
+        {"sandbox", "the system call filter comes in a later version; use 'off'"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(missing); i++) {
+        if (!strcmp(option->name, missing[i].name)) {
+            return missing[i].missing;
+        }
+    }
+    return NULL;
+}
+
+static const CommandLineOption *find_option(const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (!strcmp(options[i].name, name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static gboolean check_item(const CommandLineItem *item, GError **error)
+{
+    const CommandLineOption *option = item->option;
+    const char *missing = what_is_missing(option);
+
+    if (option->refusal) {
+        vm_error_set(error, "-%s%s%s: %s", option->name, item->value ? " " : "",
+                     item->value ? item->value : "", option->refusal);
+        return FALSE;
+    }
+    if (item->value && !*item->value) {
+        vm_error_set(error, "-%s '': the argument is empty; expected -%s %s", option->name,
+                     option->name, option->argument);
+        return FALSE;
+    }
+    if (missing && !asks_for_nothing(option, item->value)) {
+        vm_error_set(error, "-%s %s: %s", option->name, item->value, missing);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Reads the option at argv[*index] and moves *index to the next one. */
+static gboolean parse_item(int argc, char **argv, int *index, CommandLineItem *item, GError **error)
+{
+    const char *word = argv[(*index)++];
+
+    if (word[0] != '-' || word[1] == '\0') {
+        vm_error_set(error,
+                     "'%s' is not an option; disks come as -device vhost-user-blk-pci with "
+                     "a -chardev to their backend",
+                     word);
+        return FALSE;
+    }
+    item->option = find_option(word + (word[1] == '-' ? 2 : 1));
+    item->value = NULL;
+    if (!item->option) {
+        vm_error_set(error, "%s: invalid option; -help lists them", word);
+        return FALSE;
+    }
+    if (item->option->argument) {
+        if (*index >= argc) {
+            vm_error_set(error, "-%s: requires an argument: -%s %s", item->option->name,
+                         item->option->name, item->option->argument);
+            return FALSE;
+        }
+        item->value = argv[(*index)++];
+    }
+    return check_item(item, error);
+}
+
+GArray *command_line_parse(int argc, char **argv, GError **error)
+{
+    g_autoptr(GArray) items = g_array_new(FALSE, FALSE, sizeof(CommandLineItem));
+    int index = 1;
+
+    while (index < argc) {
+        CommandLineItem item;
+        if (!parse_item(argc, argv, &index, &item, error)) {
+            return NULL;
+        }
+        g_array_append_val(items, item);
+    }
+    return g_steal_pointer(&items);
+}
+
+const char *command_line_last(const GArray *items, const char *name)
+{
+    for (guint i = items->len; i > 0; i--) {
+        const CommandLineItem *item = &g_array_index(items, CommandLineItem, i - 1);
+        if (!strcmp(item->option->name, name)) {
+            return item->value;
+        }
+    }
+    return NULL;
+}
+
+gboolean command_line_has(const GArray *items, const char *name)
+{
+    for (guint i = 0; i < items->len; i++) {
+        if (!strcmp(g_array_index(items, CommandLineItem, i).option->name, name)) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+void command_line_foreach(void (*visit)(const CommandLineOption *option, gpointer opaque),
+                          gpointer opaque)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (!options[i].refusal) {
+            visit(&options[i], opaque);
+        }
+    }
+}
+
+void command_line_print_version(void)
+{
+    /* Scripts look for the first three words and the number behind them. */
+    printf("QEMU emulator version %s (hotslot %s)\n"
+           "This is hotslot: it speaks QEMU's command line, QMP and qtest and holds none of its "
+           "code.\n",
+           QMP_VERSION_TEXT, HOTSLOT_VERSION);
+}
+
+void command_line_print_help(void)
+{
+    command_line_print_version();
+    printf("\nusage: %s [options]\n\n", g_get_prgname());
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++) {
+        const CommandLineOption *option = &options[i];
+        if (!option->help) {
+            continue;
+        }
+        printf("-%s%s%s\n        %s\n", option->name, option->argument ? " " : "",
+               option->argument ? option->argument : "", option->help);
+    }
+    printf("\nEvery option may be written with two dashes. Sizes take the suffixes K, M, G, T.\n"
+           "A vhost-user disk, and memory to plug while it runs:\n"
+           "  %s -accel qtest -qtest unix:QTEST -qmp unix:QMP,server=on,wait=off \\\n"
+           "      -m 256M,slots=64,maxmem=64G -chardev socket,id=c0,path=DISK \\\n"
+           "      -device vhost-user-blk-pci,id=b0,chardev=c0\n",
+           g_get_prgname());
+}

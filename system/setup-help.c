@@ -111,3 +111,34 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
 
 static gboolean has_help(const CommandLineOption *option)
 {
+    static const char *const names[] = {"machine", "M",     "accel",  "chardev", "cpu",
+                                        "netdev",  "trace", "object", "device",  NULL};
+    return g_strv_contains(names, option->name);
+}
+
+gboolean setup_print_only(const GArray *items, int *status)
+{
+    *status = 0;
+    if (command_line_has(items, "help") || command_line_has(items, "h")) {
+        command_line_print_help();
+        return TRUE;
+    }
+    if (command_line_has(items, "version")) {
+        command_line_print_version();
+        return TRUE;
+    }
+    for (guint i = 0; i < items->len; i++) {
+        const CommandLineItem *item = &g_array_index(items, CommandLineItem, i);
+        g_autofree char *type = has_help(item->option) ? asked_type(item->value) : NULL;
+        g_autoptr(GError) error = NULL;
+        if (!type) {
+            continue;
+        }
+        if (!print_for_option(item->option, type, &error)) {
+            report_error("%s", error->message);
+            *status = 1;
+        }
+        return TRUE;
+    }
+    return FALSE;
+}

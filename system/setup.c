@@ -250,3 +250,43 @@ gboolean setup_machine(const GArray *items, GError **error)
 {
     return setup_process(items, error) && open_qtest(items, error) && setup_groups(items, error) &&
            make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
+           make_monitors(items, "qmp", error) && make_monitors(items, "qmp-pretty", error) &&
+           make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
+           check_background(items, error) && setup_cpus(items, error) &&
+           setup_clock(items, error) && setup_machine_object(items, error) &&
+           make_objects(FALSE, error) && machine_build(error) && make_netdevs(error) &&
+           make_serial_ports(items, error) && make_devices(error);
+}
+
+gboolean setup_start(const GArray *items, GError **error)
+{
+    vm_globals_report_unused();
+    device_set_machine_complete();
+    if (!machine_boot(error) || !accel_start(error)) {
+        return FALSE;
+    }
+    if (qtest_is_open()) {
+        qtest_start();
+    }
+    if (!command_line_has(items, "S") && !run_state_start(error)) {
+        return FALSE;
+    }
+    monitor_start_all();
+    return TRUE;
+}
+
+void setup_clear(void)
+{
+    device_hurry_all(); /* first: an access of qtest may be waiting for a device's peer */
+    qtest_stop();
+    accel_stop();
+    monitor_cleanup(1000);
+    device_cleanup_all();
+    machine_cleanup();
+    memory_clear();
+    netdev_cleanup();
+    chardev_cleanup();
+    vm_object_tree_clear(); /* no device and no map holds guest memory any more */
+    fd_names_clear();
+    setup_groups_clear();
+}

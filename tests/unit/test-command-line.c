@@ -47,7 +47,7 @@ static void test_refusals(void)
         {"x|-drive|file=x", "-drive file=x: there is no block layer here"},
         {"x|-sandbox|on", "-sandbox on: "},
         {"x|-incoming|unix:/x", "-incoming unix:/x: migration comes in a later version"},
-        {"x|-nic|user", "-nic user: network devices come in a later version"},
+        {"x|-nic|user", "-nic user: use -netdev vhost-user"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
