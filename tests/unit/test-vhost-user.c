@@ -150,6 +150,7 @@ static void connect_session(Fixture *f)
 static void start(Fixture *f)
 {
     VhostUserRing ring = {.size = 8,
+                          .enabled = TRUE,
                           .descriptor_area = 0x1000,
                           .driver_area = 0x2000,
                           .device_area = 0x3000,
