@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* device_add: from the options a user gave to a device that is being realized. */
-#include "hw/core/device.h"
+#include "device-internal.h"
 #include "util/error.h"
 #include "util/json.h"
 #include "util/options.h"
@@ -11,7 +11,7 @@ GType device_type_find(const char *name, GError **error)
 
     if (!type || !g_type_is_a(type, TYPE_DEVICE)) {
         g_set_error(error, VM_ERROR, VM_ERROR_DEVICE_NOT_FOUND,
-                    "device type '%s' does not exist; '-device help' lists those that do", name);
+                    "device type '%s' does not exist; %s", name, device_name_advice(name));
         return 0;
     }
     return type;

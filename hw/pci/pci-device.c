@@ -127,6 +127,26 @@ static gboolean check_boot_index(PciBus *bus, PciDevice *device, GError **error)
     return TRUE;
 }
 
+/* Properties that exist because they are written, with values that change nothing. */
+static gboolean check_options(PciDevice *device, GError **error)
+{
+    if (device->rom_file && *device->rom_file) {
+        vm_error_set(error,
+                     "device '%s': romfile=%s is not possible: nothing would run an option ROM; "
+                     "leave it empty",
+                     pci_device_name(device), device->rom_file);
+        return FALSE;
+    }
+    if (device->acpi_index) {
+        vm_error_set(error,
+                     "device '%s': acpi-index=%u is not possible: the guest is not told such "
+                     "numbers; leave it 0",
+                     pci_device_name(device), device->acpi_index);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static DeviceProgress pci_device_realize(Device *base, GError **error)
 {
     PciDevice *device = PCI_DEVICE(base);
@@ -138,7 +158,8 @@ static DeviceProgress pci_device_realize(Device *base, GError **error)
                      pci_device_name(device));
         return DEVICE_FAILED;
     }
-    if (!check_boot_index(bus, device, error) || !pci_bus_reserve(bus, device, error)) {
+    if (!check_options(device, error) || !check_boot_index(bus, device, error) ||
+        !pci_bus_reserve(bus, device, error)) {
         return DEVICE_FAILED;
     }
     fill_header(device);
@@ -209,6 +230,21 @@ static const VmField pci_device_fields[] = {
      .doc = "function 0 of a slot that holds several functions",
      .kind = VM_FIELD_BOOL,
      .offset = offsetof(PciDevice, multifunction)},
+    {.name = "romfile",
+     .doc = "file of an option ROM; only none is possible",
+     .kind = VM_FIELD_STRING,
+     .offset = offsetof(PciDevice, rom_file)},
+    {.name = "rombar",
+     .doc = "whether the option ROM has a BAR; without one nobody asks",
+     .kind = VM_FIELD_UINT32,
+     .offset = offsetof(PciDevice, rom_bar),
+     .default_value = 1,
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "acpi-index",
+     .doc = "number by which the guest names the device; only 0, none, is possible",
+     .kind = VM_FIELD_UINT32,
+     .offset = offsetof(PciDevice, acpi_index)},
     {.name = NULL},
 };
 

@@ -9,5 +9,6 @@ extern const BadOption bad_objects[];
 extern const BadOption bad_backends[];
 extern const BadOption bad_dimms[];
 extern const BadOption bad_disks[];
+extern const BadOption bad_family[];
 
 #endif

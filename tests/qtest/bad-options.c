@@ -581,6 +581,10 @@ const BadOptionGroup bad_option_groups[] = {
      "-accel qtest -chardev null,id=c -chardev socket,id=s,path=@T/disk -object "
      "memory-backend-memfd,id=m,size=2M",
      bad_disks},
+    {"family",
+     "-accel qtest -chardev null,id=c -chardev socket,id=s,path=@T/disk -object "
+     "memory-backend-memfd,id=m,size=2M",
+     bad_family},
     {"serial", "-accel qtest -chardev null,id=c -chardev null,id=d", serial},
     {NULL, NULL, NULL},
 };

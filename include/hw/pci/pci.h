@@ -32,6 +32,9 @@ struct PciDevice {
     Device parent;
     char *address;          /* property "addr": "4", "04.0", "0x6.1"; NULL: the next free slot */
     gboolean multifunction; /* property */
+    char *rom_file;         /* property "romfile": only the empty one is possible */
+    uint32_t rom_bar;       /* property "rombar": without a ROM either value means none */
+    uint32_t acpi_index;    /* property "acpi-index": only 0 is possible */
     int32_t boot_index;     /* property "bootindex" of types that boot; unique, -1 unset */
     PciBus *bus;            /* NULL outside */
     uint8_t devfn;
