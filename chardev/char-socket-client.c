@@ -129,17 +129,16 @@ static gboolean try_again(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static guint next_delay(ChardevSocket *socket)
+guint chardev_socket_delay(guint interval, guint *doubled)
 {
-    guint interval = chardev_socket_interval(socket);
     guint longest = MAX(interval, CHARDEV_SOCKET_DELAY_MAXIMUM);
 
-    if (socket->delay_ms == 0) {
-        socket->delay_ms = interval;
+    if (*doubled == 0) {
+        *doubled = interval;
         return interval;
     }
-    socket->delay_ms = socket->delay_ms > longest / 2 ? longest : 2 * socket->delay_ms;
-    return socket->delay_ms - (guint)g_random_int_range(0, (gint32)(socket->delay_ms / 4 + 1));
+    *doubled = *doubled > longest / 2 ? longest : 2 * *doubled;
+    return *doubled - (guint)g_random_int_range(0, (gint32)(*doubled / 4 + 1));
 }
 
 void chardev_socket_connect_later(ChardevSocket *socket)
@@ -147,21 +146,11 @@ void chardev_socket_connect_later(ChardevSocket *socket)
     guint milliseconds;
 
     if (!socket->timer && socket->connecting < 0) {
-        milliseconds = next_delay(socket);
+        milliseconds = chardev_socket_delay(chardev_socket_interval(socket), &socket->delay_ms);
         trace(chardev_retry, "%s: %s, next try in %u ms", socket->parent.parent.id, socket->name,
               milliseconds);
         socket->timer = g_timeout_add(milliseconds, try_again, socket);
     }
-}
-
-void chardev_socket_lost(ChardevSocket *socket)
-{
-    gint64 lived = g_get_monotonic_time() - socket->connected_at;
-
-    if (lived > socket->delay_ms * INT64_C(1000)) {
-        socket->delay_ms = 0;
-    }
-    chardev_socket_connect_later(socket);
 }
 
 void chardev_socket_client_close(ChardevSocket *socket)

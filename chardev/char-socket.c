@@ -54,7 +54,6 @@ void chardev_socket_connected(ChardevSocket *socket, int fd)
         /* Fails on a unix socket, which has no such delay. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     }
-    socket->connected_at = g_get_monotonic_time();
     chardev_set_connection(&socket->parent, fd, fd);
 }
 
@@ -244,14 +243,17 @@ static gboolean chardev_socket_open(Chardev *chardev, GError **error)
 
 /* --- afterwards --- */
 
-static void chardev_socket_disconnected(Chardev *chardev)
+static void chardev_socket_disconnected(Chardev *chardev, gboolean refused)
 {
     ChardevSocket *socket = CHARDEV_SOCKET(chardev);
 
     if (socket->server) {
         watch_listener(socket);
     } else if (chardev_socket_interval(socket)) {
-        chardev_socket_lost(socket);
+        if (!refused) {
+            socket->delay_ms = 0;
+        }
+        chardev_socket_connect_later(socket);
     }
 }
 

@@ -21,8 +21,7 @@ typedef struct ChardevSocket {
     guint next;     /* address to try */
     guint watch;    /* of listener or connecting */
     guint timer;
-    guint delay_ms;      /* from the last try that failed to the next one; 0: none has failed */
-    gint64 connected_at; /* g_get_monotonic_time() */
+    guint delay_ms;      /* chardev_socket_delay() since the last connection that was of use */
     UnixSocketFile file; /* the listener made it */
     char *name;          /* "unix:/path", "tcp:host:port", "fd:3" */
 } ChardevSocket;
@@ -39,13 +38,13 @@ guint chardev_socket_interval(const ChardevSocket *socket); /* first delay in ms
 /* Waits for the connection, a few seconds at most. */
 gboolean chardev_socket_connect_now(ChardevSocket *socket, GError **error);
 /*
- * Tries in the background, again and again: for the first time after the interval, then after
- * delays that double up to the maximum, each shortened by up to a quarter at random, so that many
- * clients of one server do not come all at once.
+ * Milliseconds until the next try: at first @interval, then delays that double up to the maximum,
+ * each shortened by up to a quarter at random, so that many clients of one server do not come all
+ * at once.  *@doubled is the delay without that, 0 before the first.
  */
+guint chardev_socket_delay(guint interval, guint *doubled);
+/* Tries in the background, again and again. */
 void chardev_socket_connect_later(ChardevSocket *socket);
-/* The connection has ended: the same; delays begin anew if it was longer than the last of them. */
-void chardev_socket_lost(ChardevSocket *socket);
 void chardev_socket_client_close(ChardevSocket *socket);
 
 #endif

@@ -111,7 +111,7 @@ void chardev_detach(Chardev *chardev)
     chardev_disconnected(chardev);
 }
 
-void chardev_disconnected(Chardev *chardev)
+static void disconnect(Chardev *chardev, gboolean refused)
 {
     if (!chardev->connected) {
         return;
@@ -119,8 +119,18 @@ void chardev_disconnected(Chardev *chardev)
     trace(chardev_disconnected, "%s", chardev->parent.id);
     drop_connection(chardev);
     if (CHARDEV_GET_CLASS(chardev)->disconnected) {
-        CHARDEV_GET_CLASS(chardev)->disconnected(chardev);
+        CHARDEV_GET_CLASS(chardev)->disconnected(chardev, refused);
     }
+}
+
+void chardev_disconnected(Chardev *chardev)
+{
+    disconnect(chardev, FALSE);
+}
+
+void chardev_refused(Chardev *chardev)
+{
+    disconnect(chardev, TRUE);
 }
 
 gboolean chardev_comes_back(Chardev *chardev)

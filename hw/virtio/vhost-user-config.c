@@ -193,6 +193,7 @@ void vhost_user_session_adopt(VhostUserSession *session)
     const gboolean *written = session->kept->config_written;
     uint32_t size = session->needs->config_size;
 
+    session->kept->connections++;
     for (uint32_t end, offset = 0; offset < size; offset = end + 1) {
         for (end = offset; end < size && written[end]; end++) {
         }

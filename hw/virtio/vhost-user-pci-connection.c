@@ -61,10 +61,10 @@ static void end_session(VhostUserPci *device, VhostUserSession **session)
     }
 }
 
-/* Lets the next connection come. */
+/* Lets the next connection come, after one that was of no use. */
 static void try_again(VhostUserPci *device)
 {
-    chardev_disconnected(device->chardev);
+    chardev_refused(device->chardev);
 }
 
 /* --- what the session reports --- */
@@ -131,7 +131,7 @@ static void lost(gpointer opaque, const GError *error)
         vhost_user_pci_report(device, device->session, error, VHOST_USER_DEAD);
         virtio_pci_set_broken(VIRTIO_PCI(device));
     }
-    try_again(device);
+    chardev_disconnected(device->chardev);
     if (kind->lost != NULL) {
         kind->lost(device);
     }

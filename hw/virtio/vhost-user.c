@@ -429,7 +429,7 @@ static void connected(gpointer data, const GError *error)
 
         if (vhost_user_memory_check_count(session, sections, sections, &too_many)) {
             session->state = VHOST_USER_CONNECTED;
-            session->kept->connections++;
+            session->kept->connections += !session->follows;
             vhost_user_memory_listen(session);
         }
         error = too_many;

@@ -38,8 +38,9 @@ typedef struct ChardevClass {
     /* Opens, connects or listens after the properties are set.  A client connects
      * now, a server with wait=on waits for its first client (start-up only). */
     gboolean (*open)(Chardev *chardev, GError **error);
-    /* The connection is gone: accept or connect again if the type does that. May be NULL. */
-    void (*disconnected)(Chardev *chardev);
+    /* The connection is gone: accept or connect again if the type does that; with @refused the peer
+     * was of no use and is not to be bothered as soon as that. May be NULL. */
+    void (*disconnected)(Chardev *chardev, gboolean refused);
     /* A front end came while there is no connection: a client may try now. May be NULL. */
     gboolean (*attached)(Chardev *chardev, GError **error);
     /* Whether another connection may come after the present one. May be NULL: never. */
@@ -89,6 +90,8 @@ void chardev_detach(Chardev *chardev);
 /* Called by the front end when it saw end of file or an error: the
  * descriptors are closed, and @opened may come again later. */
 void chardev_disconnected(Chardev *chardev);
+/* The same where the peer was of no use: a client leaves more time until the next try. */
+void chardev_refused(Chardev *chardev);
 
 /* Whether another connection may come when there is none: a server, or a client that reconnects. */
 gboolean chardev_comes_back(Chardev *chardev);

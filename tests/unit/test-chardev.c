@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chardevs over real sockets, files and terminals in a directory of the test's own. */
-#include "chardev/chardev.h"
+#include "../../chardev/char-socket.h"
 #include "system/main-loop.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -219,6 +219,30 @@ static void test_reconnect(void)
     chardev_detach(chardev);
     g_assert_true(chardev_remove("r0", NULL));
     close(listener);
+}
+
+/* The interval, then up to twice as long each time, never above the ceiling. */
+static void test_delays(void)
+{
+    static const guint intervals[] = {1, 20, 1000, 4000, 9999, 10000, 60000, G_MAXINT32};
+
+    for (guint i = 0; i < G_N_ELEMENTS(intervals); i++) {
+        guint longest = MAX(intervals[i], CHARDEV_SOCKET_DELAY_MAXIMUM);
+        guint64 expected = intervals[i];
+        guint doubled = 0, different = 0;
+
+        g_assert_cmpuint(chardev_socket_delay(intervals[i], &doubled), ==, intervals[i]);
+        for (guint try = 0; try < 60; try++) {
+            guint delay = chardev_socket_delay(intervals[i], &doubled);
+
+            expected = MIN(2 * expected, longest);
+            g_assert_cmpuint(doubled, ==, expected);
+            g_assert_cmpuint(delay, <=, expected);
+            g_assert_cmpuint(delay, >=, expected - expected / 4);
+            different += delay != expected;
+        }
+        g_assert_cmpuint(different, >, 0);
+    }
 }
 
 /* A client without reconnect connects once more for its next front end. */
@@ -550,6 +574,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/server", test_server);
     g_test_add_func("/chardev/wait", test_wait);
     g_test_add_func("/chardev/reconnect", test_reconnect);
+    g_test_add_func("/chardev/delays", test_delays);
     g_test_add_func("/chardev/client", test_client);
     g_test_add_func("/chardev/tcp", test_tcp);
     g_test_add_func("/chardev/descriptor", test_descriptor);
