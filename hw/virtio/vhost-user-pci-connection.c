@@ -175,6 +175,11 @@ static gboolean offer_features(VhostUserPci *device, uint64_t *features, GError 
 
     *features = vhost_user_session_features(device->session) &
                 virtio_pci_permitted_features(VIRTIO_PCI(device));
+    if (*features == 0) {
+        vm_error_set(error, "vhost-user device '%s': the backend offers no feature at all",
+                     vhost_user_pci_name(device));
+        return FALSE;
+    }
     if (!(*features >> VIRTIO_F_VERSION_1 & 1) && !virtio_pci_has_legacy(VIRTIO_PCI(device))) {
         vm_error_set(
             error,
@@ -216,14 +221,15 @@ static gboolean check_return(VhostUserPci *device, VhostUserSession *before, uin
                              GError **error)
 {
     VirtioPci *virtio = VIRTIO_PCI(device);
-    uint64_t missing;
+    uint64_t missing = 0;
 
     if (!offer_features(device, features, error)) {
         return FALSE;
     }
-    missing = virtio->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
-                  ? virtio->driver_features & ~*features
-                  : 0;
+    /* A legacy driver goes straight to DRIVER_OK. */
+    if (virtio->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) {
+        missing = virtio->driver_features & ~*features;
+    }
     if (missing != 0) {
         vm_error_set(error,
                      "vhost-user device '%s': the backend that came back lacks features "

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vhost-user-blk is ended in the middle of writes, again and again, under Debian's QEMU, which
- * connects again and gives it the buffer of requests in flight (VHOST_USER_SET_INFLIGHT_FD).  Each
- * write goes to a sector of its own, so the backend's log tells how often it was begun.
+ * vhost-user-blk is ended in the middle of writes, again and again, under our program and under
+ * Debian's QEMU, which connect again and give it the buffer of requests in flight
+ * (VHOST_USER_SET_INFLIGHT_FD).  Each write goes to a sector of its own, so the backend's log tells
+ * how often it was begun.
  */
 #include "qtest/daemon-rig.h"
 
@@ -102,7 +103,7 @@ static void await_queues(Run *run)
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         g_usleep(1000);
     }
-    /* QEMU's main loop greets and answers QMP: what is left of the greeting is over with this. */
+    /* The main loop greets and answers QMP: what is left of the greeting is over with this. */
     json_object_put(qmp_command_or_fail(run->daemon->rig->qmp, "{'execute':'query-status'}"));
 }
 
@@ -195,27 +196,32 @@ static void check_log(Run *run)
 }
 
 typedef struct ReconnectCase {
+    gboolean debian; /* under Debian's QEMU */
     guint queues;
     int signal;
     BlkOptions options;
 } ReconnectCase;
 
 static const ReconnectCase cases[] = {
-    {1, SIGKILL, {0}},
-    {1, SIGKILL, {.indirect = TRUE, .event_index = TRUE}},
-    {3, SIGKILL, {.queues = 3, .indirect = TRUE}},
-    {2, SIGTERM, {.queues = 2, .indirect = TRUE}},
+    {TRUE, 1, SIGKILL, {0}},
+    {TRUE, 1, SIGKILL, {.indirect = TRUE, .event_index = TRUE}},
+    {TRUE, 3, SIGKILL, {.queues = 3, .indirect = TRUE}},
+    {TRUE, 2, SIGTERM, {.queues = 2, .indirect = TRUE}},
+    {FALSE, 1, SIGKILL, {0}},
+    {FALSE, 1, SIGKILL, {.indirect = TRUE, .event_index = TRUE}},
+    {FALSE, 3, SIGKILL, {.queues = 3, .indirect = TRUE}},
+    {FALSE, 2, SIGTERM, {.queues = 2, .indirect = TRUE}},
 };
 
 static void test_ended(gconstpointer data)
 {
     static const guint begun[] = {0, 1, 5, 12};
     const ReconnectCase *one = data;
-    g_autofree char *binary = g_find_program_in_path("qemu-system-x86_64");
+    g_autofree char *binary = one->debian ? g_find_program_in_path("qemu-system-x86_64") : NULL;
     DaemonOptions options = {.queues = one->queues,
                              .log = TRUE,
                              .daemon_arguments = "--log debug",
-                             .chardev = ",reconnect=1",
+                             .chardev = one->debian ? ",reconnect=1" : ",reconnect-ms=10",
                              .binary = binary};
     Run run = {.writes = g_array_new(FALSE, FALSE, sizeof(Write)),
                .depth = 36,
@@ -223,7 +229,7 @@ static void test_ended(gconstpointer data)
                .queues = one->queues};
     guint out = 0;
 
-    if (!binary) {
+    if (one->debian && !binary) {
         g_test_skip("qemu-system-x86_64 is not installed (Debian: qemu-system-x86)");
         return;
     }
@@ -257,5 +263,9 @@ int main(int argc, char **argv)
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/indirect", &cases[1], test_ended);
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/3-queues", &cases[2], test_ended);
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/terminated", &cases[3], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/ring", &cases[4], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/indirect", &cases[5], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/3-queues", &cases[6], test_ended);
+    daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/terminated", &cases[7], test_ended);
     return g_test_run();
 }

@@ -345,9 +345,9 @@ static void no_config(BackendConfig *config)
     config->protocol_features &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIG);
 }
 
-static void other_capacity(BackendConfig *config)
+static void other_limit(BackendConfig *config)
 {
-    config->disk_size *= 2;
+    config->config[offsetof(struct virtio_blk_config, seg_max)] ^= 1;
 }
 
 static void fewer_queues(BackendConfig *config)
@@ -359,10 +359,10 @@ static const MisfitCase misfits[] = {
     {"fewer-slots", "allows 2 memory slots, 3 in use", fewer_slots},
     {"no-slots", "allows 0 memory slots, 3 in use", no_slots},
     {"other-features", "lacks features 0x200", no_flush},
-    {"no-version-1", "VIRTIO_F_VERSION_1", no_version_1},
+    {"no-version-1", "lacks features 0x100000000", no_version_1},
     {"no-features", "2 queues are wanted", no_features},
     {"no-config", "CONFIG", no_config},
-    {"other-config", "another configuration: byte 1 is 0x10 and was 0x08", other_capacity},
+    {"other-config", "another configuration: byte 12 is", other_limit},
     {"fewer-queues", "2 queues are wanted, the backend has 1", fewer_queues},
 };
 
