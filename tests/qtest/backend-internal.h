@@ -52,7 +52,7 @@ typedef struct BackendRing {
 
 typedef struct BackendDisk {
     uint8_t *bytes;
-    uint64_t size;
+    uint64_t size; /* 0: echo requests */
     uint64_t requests;
 } BackendDisk;
 

@@ -49,12 +49,17 @@ static BackendRing *ring_at(Backend *backend, uint32_t index)
     return backend->rings->pdata[index];
 }
 
+static gboolean serves(Backend *backend)
+{
+    return backend->disk.size || backend->config.echo;
+}
+
 static void serve(Backend *backend, BackendRing *ring)
 {
     gboolean event_index = !!(backend->features & (1ull << VIRTIO_RING_F_EVENT_IDX));
     const char *wrong;
 
-    if (!ring->running || !ring->enabled || ring->packed || !backend->disk.size ||
+    if (!ring->running || !ring->enabled || ring->packed || !serves(backend) ||
         backend->config.count_only) {
         return;
     }
@@ -67,7 +72,7 @@ static void serve(Backend *backend, BackendRing *ring)
 
 void session_add_kicks(Backend *backend, GArray *pollers)
 {
-    for (guint i = 0; i < backend->rings->len && backend->disk.size; i++) {
+    for (guint i = 0; i < backend->rings->len && serves(backend); i++) {
         BackendRing *ring = backend->rings->pdata[i];
 
         if (ring && ring->running && !ring->packed && ring->kick >= 0 &&
@@ -217,6 +222,9 @@ static const char *set_config(Backend *backend, const VhostUserConfig *config)
         return "outside of the configuration space";
     }
     memcpy(backend->config.config + config->offset, config->bytes, config->size);
+    if (backend->config.select) {
+        backend->config.config[2] = backend->config.config[0] ^ backend->config.config[1];
+    }
     return NULL;
 }
 

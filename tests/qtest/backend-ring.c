@@ -220,6 +220,20 @@ static uint32_t execute(BackendDisk *disk, GArray *pieces)
     return (uint32_t)written + 1;
 }
 
+/* What the driver wrote, in what it wants to read, over and over; 0xa5 if it wrote nothing. */
+static uint32_t echo(GArray *pieces)
+{
+    uint64_t out = MIN(total(pieces, FALSE), 65536), in = total(pieces, TRUE), done = 0;
+    g_autofree uint8_t *bytes = g_malloc(MAX(out, 1));
+
+    bytes[0] = 0xa5;
+    copy_pieces(pieces, FALSE, 0, bytes, out);
+    while (done < in) {
+        done += copy_pieces(pieces, TRUE, done, bytes, MIN(MAX(out, 1), in - done));
+    }
+    return (uint32_t)in;
+}
+
 /* --- the ring --- */
 
 static void store_used(BackendRing *ring, uint16_t index, uint16_t head, uint32_t length)
@@ -271,7 +285,7 @@ const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_
             return wrong;
         }
         ring->next++;
-        store_used(ring, used++, head, execute(disk, pieces));
+        store_used(ring, used++, head, disk->size ? execute(disk, pieces) : echo(pieces));
         disk->requests++;
     }
     if (used != first && ring->call >= 0 && wants_call(ring, event_index, first, used)) {
