@@ -2,14 +2,18 @@
 /* A guest with a disk, made of the driver's side of libvhost-user. */
 #include "tools/blk-guest.h"
 
-#include "tools/blk-program.h"
+#include "qtest/vmm.h"
+#include "tools/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MILLISECONDS 20000
 #define MEMORY_BASE 0x100000u
 #define INDIRECT_SIZE 4u
+#define SECTOR 512
 
 /* A slot in guest memory: the data, then the header, then the status. */
 #define HEADER_OFFSET BLK_GUEST_DATA
@@ -28,8 +32,8 @@
 void blk_guest_check(BlkGuest *guest, int result, const char *what)
 {
     if (result < 0) {
-        blk_program_fail("%s: %s (%s)", what, vhost_user_front_end_error(guest->front),
-                         g_strerror(-result));
+        tool_program_fail("%s: %s (%s)", what, vhost_user_front_end_error(guest->front),
+                          g_strerror(-result));
     }
 }
 
@@ -67,7 +71,7 @@ static void start_queue(BlkGuest *guest, guint index, guint64 *place)
     *place = vhost_user_driver_place(&parameters, *place);
     guest->queues[index] = vhost_user_driver_queue_new(&parameters);
     if (!guest->queues[index]) {
-        blk_program_fail("queue %u: %s", index, g_strerror(errno));
+        tool_program_fail("queue %u: %s", index, g_strerror(errno));
     }
     vhost_user_driver_queue_setup(guest->queues[index], &setup);
     blk_guest_check(guest, vhost_user_front_end_start_ring(guest->front, &setup), "ring");
@@ -103,7 +107,7 @@ BlkGuest *blk_guest_connect(const char *path, const BlkGuestOptions *options)
     VhostUserFrontEnd *front = vhost_user_front_end_connect(path, MILLISECONDS);
 
     if (!front) {
-        blk_program_fail("%s: %s", path, g_strerror(errno));
+        tool_program_fail("%s: %s", path, g_strerror(errno));
     }
     return guest_new(front, options);
 }
@@ -113,7 +117,7 @@ BlkGuest *blk_guest_new(int socket, const BlkGuestOptions *options)
     VhostUserFrontEnd *front = vhost_user_front_end_new(socket, MILLISECONDS);
 
     if (!front) {
-        blk_program_fail("descriptor %d: %s", socket, g_strerror(errno));
+        tool_program_fail("descriptor %d: %s", socket, g_strerror(errno));
     }
     return guest_new(front, options);
 }
@@ -178,8 +182,8 @@ int blk_guest_collect(BlkGuest *guest, guint queue, int milliseconds)
     }
     int count = vhost_user_driver_queue_collect(guest->queues[queue], &used, 1);
     if (count != 1) {
-        blk_program_fail("queue %u: %s", queue,
-                         vhost_user_driver_queue_error(guest->queues[queue]));
+        tool_program_fail("queue %u: %s", queue,
+                          vhost_user_driver_queue_error(guest->queues[queue]));
     }
     return (int)GPOINTER_TO_UINT(used.cookie);
 }
@@ -197,7 +201,7 @@ guint8 blk_guest_do(BlkGuest *guest, guint queue, guint32 type, guint64 sector, 
     }
     blk_guest_submit(guest, queue, 0, type, sector, size);
     if (blk_guest_collect(guest, queue, MILLISECONDS) != 0) {
-        blk_program_fail("request of type %u is not answered", type);
+        tool_program_fail("request of type %u is not answered", type);
     }
     if (size) {
         memcpy(data, blk_guest_data(guest, queue, 0), size);
@@ -213,4 +217,18 @@ guint64 blk_guest_capacity(BlkGuest *guest)
                     vhost_user_front_end_get_config(guest->front, 0, &capacity, sizeof(capacity)),
                     "configuration");
     return capacity;
+}
+
+char *blk_image(const char *name, guint64 size)
+{
+    char *path = vmm_temporary_path(name);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(ftruncate(fd, (off_t)size), ==, 0);
+    for (guint64 sector = 0; sector < size / SECTOR; sector++) {
+        g_assert_cmpint(pwrite(fd, &sector, sizeof(sector), (off_t)(sector * SECTOR)), ==,
+                        sizeof(sector));
+    }
+    close(fd);
+    return path;
 }

@@ -65,4 +65,8 @@ guint64 blk_guest_capacity(BlkGuest *guest);
 /* Ends the test program unless @result, of a call of the front end, is not negative. */
 void blk_guest_check(BlkGuest *guest, int result, const char *what);
 
+/* A file of @size bytes, all 0 but with its own sector number in each sector's first bytes, in the
+ * directory of this test.  Caller frees the path. */
+char *blk_image(const char *name, guint64 size);
+
 #endif

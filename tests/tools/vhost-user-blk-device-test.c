@@ -5,9 +5,9 @@
  */
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/blk-program.h"
 #include "tools/forbid.h"
 #include "tools/loop-device.h"
+#include "tools/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ typedef struct Rig {
     char *file, *socket;
     LoopDevice *device;
     const char *arguments;
-    BlkProgram *program;
+    ToolProgram *program;
     BlkGuest *guest;
     guint8 *model;
     gsize size; /* of file, device and model */
@@ -41,16 +41,16 @@ static void forbid_io_uring(void)
 
 static void rig_start_program(Rig *rig, const ChildOptions *options)
 {
-    rig->program = blk_program_start(options, "--blk-file %s --socket-path %s --log info %s",
-                                     rig->device->path, rig->socket, rig->arguments);
-    blk_program_expect(rig->program, "ready\n");
+    rig->program = tool_program_start(options, "--blk-file %s --socket-path %s --log info %s",
+                                      rig->device->path, rig->socket, rig->arguments);
+    tool_program_expect(rig->program, "ready\n");
     rig->guest = blk_guest_connect(rig->socket, NULL);
 }
 
 /* NULL, with the test skipped, where there are no loop devices. */
 static Rig *rig_new(guint block_size, const char *arguments)
 {
-    g_autofree char *file = blk_program_image("backing", IMAGE_SIZE);
+    g_autofree char *file = blk_image("backing", IMAGE_SIZE);
     LoopDevice *device = loop_device_new(file, block_size);
 
     if (!device) {
@@ -94,8 +94,8 @@ static void expect(Rig *rig, guint32 type, guint64 sector, void *data, guint32 s
     guint8 status = blk_guest_do(rig->guest, 0, type, sector, data, size);
 
     if (status != VIRTIO_BLK_S_OK) {
-        blk_program_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type,
-                         sector, status);
+        tool_program_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type,
+                          sector, status);
     }
 }
 
@@ -180,7 +180,7 @@ static void resize(Rig *rig, gsize size)
 
     g_assert_cmpint(truncate(rig->file, (off_t)size), ==, 0);
     loop_device_resize(rig->device);
-    blk_program_signal(rig->program, SIGHUP);
+    tool_program_signal(rig->program, SIGHUP);
     blk_guest_check(rig->guest, vhost_user_front_end_receive_request(rig->guest->front, &message),
                     "notification");
     g_assert_cmpuint(message.header.request, ==, VHOST_USER_BACKEND_CONFIG_CHANGE_MSG);
@@ -244,7 +244,7 @@ static void test_everything(gconstpointer data)
     rig_start_program(rig, &options);
     drive(rig, what->unit);
     blk_guest_leave(rig->guest);
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     rig_free(rig);
 }
 
@@ -254,8 +254,8 @@ static void test_everything(gconstpointer data)
 static void expect_refused(Rig *rig, const char *text)
 {
     g_autofree char *output = NULL, *errors = NULL;
-    int status = blk_program_run(&output, &errors, "--blk-file %s --socket-path %s.other %s",
-                                 rig->device->path, rig->socket, rig->arguments);
+    int status = tool_program_run(&output, &errors, "--blk-file %s --socket-path %s.other %s",
+                                  rig->device->path, rig->socket, rig->arguments);
 
     g_assert_cmpint(status, ==, 1);
     if (!strstr(errors, rig->device->path) || !strstr(errors, text)) {
@@ -279,10 +279,10 @@ static void test_exclusive(gconstpointer arguments)
         }
         if (i % 2) {
             blk_guest_leave(rig->guest);
-            blk_program_end(rig->program);
+            tool_program_end(rig->program);
         } else {
-            blk_program_signal(rig->program, SIGKILL);
-            blk_program_wait(rig->program);
+            tool_program_signal(rig->program, SIGKILL);
+            tool_program_wait(rig->program);
             blk_guest_free(rig->guest);
         }
     }
@@ -396,8 +396,8 @@ static void test_late_write(gconstpointer arguments)
         memset(blk_guest_data(rig->guest, 0, 0), 0x3c, PAGE);
         blk_guest_submit(rig->guest, 0, 0, VIRTIO_BLK_T_OUT, 8, PAGE);
         wait_in_flight(rig);
-        blk_program_signal(rig->program, SIGKILL);
-        g_assert_true(WIFSIGNALED(blk_program_wait(rig->program)));
+        tool_program_signal(rig->program, SIGKILL);
+        g_assert_true(WIFSIGNALED(tool_program_wait(rig->program)));
         g_assert_cmpuint(loop_device_in_flight(rig->device), >, 0);
         expect_refused(rig, "requests of a process that was killed are still under way");
         obstacle_end(obstacle);
@@ -407,7 +407,7 @@ static void test_late_write(gconstpointer arguments)
         read_back(rig, 8, PAGE);
     }
     blk_guest_leave(rig->guest);
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     rig_free(rig);
 }
 

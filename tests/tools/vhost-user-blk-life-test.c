@@ -6,7 +6,7 @@
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/blk-program.h"
+#include "tools/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static Names *names_new(void)
 {
     Names *names = g_new0(Names, 1);
 
-    names->image = blk_program_image("disk", IMAGE_SIZE);
+    names->image = blk_image("disk", IMAGE_SIZE);
     names->socket = vmm_temporary_path("socket");
     names->pidfile = vmm_temporary_path("pidfile");
     return names;
@@ -63,7 +63,7 @@ static void wait_gone(const char *path)
     g_assert_false(exists(path));
 }
 
-/* The image holds each sector's number (blk_program_image()). */
+/* The image holds each sector's number (blk_image()). */
 static void check_reads(BlkGuest *guest, guint64 sector)
 {
     guint64 words[64] = {0};
@@ -101,10 +101,10 @@ static void test_daemonize(gconstpointer extra)
     g_autofree char *output = NULL, *errors = NULL;
 
     g_assert_true(g_file_set_contents(names->pidfile, "999999 long and stale\n", -1, NULL));
-    g_assert_cmpint(blk_program_run(&output, &errors,
-                                    "--daemonize --blk-file %s --socket-path %s --pidfile %s %s",
-                                    names->image, names->socket, names->pidfile,
-                                    (const char *)extra),
+    g_assert_cmpint(tool_program_run(&output, &errors,
+                                     "--daemonize --blk-file %s --socket-path %s --pidfile %s %s",
+                                     names->image, names->socket, names->pidfile,
+                                     (const char *)extra),
                     ==, 0);
     g_assert_cmpstr(errors, ==, "");
     g_assert_cmpstr(output, ==, "");
@@ -130,9 +130,9 @@ static void test_daemonize_relative(void)
     g_autofree char *output = NULL, *errors = NULL;
 
     g_assert_cmpint(g_chdir(directory), ==, 0);
-    g_assert_cmpint(blk_program_run(&output, &errors,
-                                    "--daemonize --blk-file disk --socket-path relative.sock "
-                                    "--pidfile relative.pid --log relative.log"),
+    g_assert_cmpint(tool_program_run(&output, &errors,
+                                     "--daemonize --blk-file disk --socket-path relative.sock "
+                                     "--pidfile relative.pid --log relative.log"),
                     ==, 0);
     visit("relative.sock", 5);
     g_assert_cmpint(kill(read_pidfile("relative.pid"), SIGTERM), ==, 0);
@@ -151,23 +151,23 @@ static void test_stale(gconstpointer extra)
     g_autoptr(Names) names = names_new();
 
     for (guint i = 0; i < 3; i++) {
-        BlkProgram *program =
-            blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
-                              names->image, names->socket, names->pidfile, (const char *)extra);
-        blk_program_expect(program, "ready\n"); /* before that the old file is there */
+        ToolProgram *program =
+            tool_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
+                               names->image, names->socket, names->pidfile, (const char *)extra);
+        tool_program_expect(program, "ready\n"); /* before that the old file is there */
         visit(names->socket, i);
         g_assert_cmpint(read_pidfile(names->pidfile), ==, program->pid);
-        blk_program_signal(program, SIGKILL);
-        g_assert_true(WIFSIGNALED(blk_program_wait(program)));
+        tool_program_signal(program, SIGKILL);
+        g_assert_true(WIFSIGNALED(tool_program_wait(program)));
         g_assert_true(exists(names->socket));
         g_assert_true(exists(names->pidfile));
     }
-    BlkProgram *program =
-        blk_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
-                          names->image, names->socket, names->pidfile, (const char *)extra);
-    blk_program_expect(program, "ready\n");
+    ToolProgram *program =
+        tool_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
+                           names->image, names->socket, names->pidfile, (const char *)extra);
+    tool_program_expect(program, "ready\n");
     visit(names->socket, 9);
-    blk_program_end(program);
+    tool_program_end(program);
     g_assert_false(exists(names->socket));
     g_assert_false(exists(names->pidfile));
 }
@@ -190,25 +190,25 @@ static void test_fd_listening(void)
     g_autoptr(Names) names = names_new();
     int fd = listen_at(names->socket);
     const ChildOptions options = {.inherit = &fd, .inherit_count = 1};
-    BlkProgram *program = blk_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
+    ToolProgram *program = tool_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
 
     visit(names->socket, 1);
     visit(names->socket, 2);
-    blk_program_end(program);
+    tool_program_end(program);
     g_assert_true(exists(names->socket)); /* not its own */
     unlink(names->socket);
     close(fd);
 }
 
 /* The program at one end of a connection; *@front is the other one. */
-static BlkProgram *start_connected(const Names *names, int *front)
+static ToolProgram *start_connected(const Names *names, int *front)
 {
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
     const ChildOptions options = {.inherit = &pair[1], .inherit_count = 1};
-    BlkProgram *program =
-        blk_program_start(&options, "--blk-file=%s --fd=%d", names->image, pair[1]);
+    ToolProgram *program =
+        tool_program_start(&options, "--blk-file=%s --fd=%d", names->image, pair[1]);
     close(pair[1]);
     *front = pair[0];
     return program;
@@ -219,12 +219,12 @@ static void test_fd_connected(void)
 {
     g_autoptr(Names) names = names_new();
     int front;
-    BlkProgram *program = start_connected(names, &front);
+    ToolProgram *program = start_connected(names, &front);
 
     BlkGuest *guest = blk_guest_new(front, NULL);
     check_reads(guest, 7);
     blk_guest_leave(guest);
-    blk_program_wait_success(program);
+    tool_program_wait_success(program);
 }
 
 /* The same when the front end breaks the protocol: status 1 and one line. */
@@ -232,11 +232,11 @@ static void test_fd_connected_broken(void)
 {
     g_autoptr(Names) names = names_new();
     int front;
-    BlkProgram *program = start_connected(names, &front);
+    ToolProgram *program = start_connected(names, &front);
 
     g_assert_cmpint(write(front, "this is not the protocol", 24), ==, 24);
-    blk_program_expect(program, "error: front end disconnected: ");
-    int status = blk_program_wait(program);
+    tool_program_expect(program, "error: front end disconnected: ");
+    int status = tool_program_wait(program);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     close(front);
 }
@@ -257,10 +257,10 @@ static void test_fd_refused(void)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         int fd = socket(rows[i].domain, rows[i].type | SOCK_CLOEXEC, 0);
         const ChildOptions options = {.inherit = &fd, .inherit_count = 1};
-        BlkProgram *program =
-            blk_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
+        ToolProgram *program =
+            tool_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
         int copy = dup(program->output);
-        int status = blk_program_wait(program);
+        int status = tool_program_wait(program);
         g_autofree char *output = child_read(copy);
         g_autofree char *begin = g_strdup_printf("vhost-user-blk: --fd %d: ", fd);
 
@@ -278,13 +278,13 @@ static void test_fd_refused(void)
 static void test_waiting(void)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s --log info",
-                                            names->image, names->socket);
+    ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s --log info",
+                                              names->image, names->socket);
     BlkGuest *first = blk_guest_connect(names->socket, NULL);
     VhostUserFrontEnd *second = vhost_user_front_end_connect(names->socket, MILLISECONDS);
     uint64_t features = 0;
 
-    blk_program_expect(program, "another front end waits");
+    tool_program_expect(program, "another front end waits");
     check_reads(first, 1);
     g_assert_cmpint(vhost_user_front_end_send(second, VHOST_USER_GET_FEATURES, 0, NULL, 0, NULL, 0),
                     ==, 0);
@@ -299,8 +299,8 @@ static void test_waiting(void)
     features = answer.content.payload.u64;
     g_assert_cmpuint(features & VHOST_USER_RING_F_VERSION_1, !=, 0);
     vhost_user_front_end_free(second);
-    g_assert_cmpuint(blk_program_count(program, "another front end waits"), ==, 1);
-    blk_program_end(program);
+    g_assert_cmpuint(tool_program_count(program, "another front end waits"), ==, 1);
+    tool_program_end(program);
 }
 
 static void lower_descriptor_limit(void)
@@ -318,7 +318,7 @@ static void test_many_queues(void)
     g_autoptr(Names) names = names_new();
     const ChildOptions child = {.prepare = lower_descriptor_limit};
     const BlkGuestOptions options = {.queues = 256, .depth = 1};
-    BlkProgram *program = blk_program_start(
+    ToolProgram *program = tool_program_start(
         &child, "--blk-file %s --socket-path %s --num-queues 256", names->image, names->socket);
     BlkGuest *guest = blk_guest_connect(names->socket, &options);
 
@@ -329,15 +329,15 @@ static void test_many_queues(void)
         g_assert_cmpuint(words[0], ==, i);
     }
     blk_guest_leave(guest);
-    blk_program_end(program);
+    tool_program_end(program);
 }
 
 /* Front ends that come and go, in order or not, leave no descriptor and no mapping behind. */
 static void test_reconnect(void)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s --num-queues 2",
-                                            names->image, names->socket);
+    ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s --num-queues 2",
+                                              names->image, names->socket);
     const BlkGuestOptions options = {.queues = 2};
     guint descriptors = 0, mappings = 0;
 
@@ -365,15 +365,15 @@ static void test_reconnect(void)
             blk_guest_free(guest);
         }
     }
-    blk_program_end(program);
+    tool_program_end(program);
 }
 
 /* The next front end is served whatever the one before did. */
 static void test_broken_front_ends(void)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program =
-        blk_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
+    ToolProgram *program =
+        tool_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
     const struct {
         VhostUserHeader header;
         uint32_t payload; /* its first bytes, if the header says that there are some */
@@ -392,9 +392,9 @@ static void test_broken_front_ends(void)
         g_assert_cmpint(vhost_user_front_end_receive(front, &answer), ==, -ECONNRESET);
         vhost_user_front_end_free(front);
         visit(names->socket, i);
-        g_assert_cmpuint(blk_program_count(program, "error: front end disconnected: "), ==, i + 1);
+        g_assert_cmpuint(tool_program_count(program, "error: front end disconnected: "), ==, i + 1);
     }
-    blk_program_end(program);
+    tool_program_end(program);
 }
 
 /* --- memory that is cut --- */
@@ -406,8 +406,8 @@ static void test_broken_front_ends(void)
 static void test_cut_memory(gconstpointer extra)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program = blk_program_start(NULL, "--blk-file %s --socket-path %s %s", names->image,
-                                            names->socket, (const char *)extra);
+    ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s %s",
+                                              names->image, names->socket, (const char *)extra);
     BlkGuest *guest = blk_guest_connect(names->socket, NULL);
     const gsize size = 1 << 20;
     int fd = memfd_create("cut", MFD_CLOEXEC);
@@ -427,24 +427,24 @@ static void test_cut_memory(gconstpointer extra)
     g_assert_cmpint(vhost_user_driver_queue_add(guest->queues[0], buffers, 1, 1, 0, NULL), ==, 0);
     vhost_user_driver_queue_kick(guest->queues[0]);
     g_assert_cmpint(vhost_user_front_end_receive(guest->front, &message), ==, -ECONNRESET);
-    blk_program_expect(program, "error: front end disconnected: ");
+    tool_program_expect(program, "error: front end disconnected: ");
     munmap(area.host, size);
     close(fd);
     blk_guest_free(guest);
     visit(names->socket, 11);
-    blk_program_end(program);
+    tool_program_end(program);
 }
 
 /* The same signal from anybody else ends it, as it does other programs. */
 static void test_foreign_fault(void)
 {
     g_autoptr(Names) names = names_new();
-    BlkProgram *program =
-        blk_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
+    ToolProgram *program =
+        tool_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
 
     visit(names->socket, 0);
-    blk_program_signal(program, SIGBUS);
-    int status = blk_program_wait(program);
+    tool_program_signal(program, SIGBUS);
+    int status = tool_program_wait(program);
     g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
     unlink(names->socket);
 }

@@ -6,7 +6,7 @@
  */
 #include "qtest/bad-options.h"
 #include "qtest/vmm.h"
-#include "tools/blk-program.h"
+#include "tools/program.h"
 
 #include <glib/gstdio.h>
 #include <json-c/json.h>
@@ -136,7 +136,7 @@ static const BadOptionGroup groups[] = {
 
 static void test_group(gconstpointer group)
 {
-    bad_options_run(blk_program_path(), directory, group);
+    bad_options_run(tool_program_path(), directory, group);
 }
 
 static void check_prints(const char *arguments, const char *text)
@@ -144,7 +144,7 @@ static void check_prints(const char *arguments, const char *text)
     g_autofree char *output = NULL, *errors = NULL;
     g_auto(GStrv) wanted = g_strsplit(text, "|", -1);
 
-    g_assert_cmpint(blk_program_run(&output, &errors, "%s", arguments), ==, 0);
+    g_assert_cmpint(tool_program_run(&output, &errors, "%s", arguments), ==, 0);
     g_assert_cmpstr(errors, ==, "");
     for (guint i = 0; wanted[i]; i++) {
         if (!strstr(output, wanted[i])) {
@@ -169,7 +169,7 @@ static void test_capabilities(void)
     g_autofree char *output = NULL, *errors = NULL;
     const char *names[] = {"read-only", "blk-file"};
 
-    g_assert_cmpint(blk_program_run(&output, &errors, "--print-capabilities"), ==, 0);
+    g_assert_cmpint(tool_program_run(&output, &errors, "--print-capabilities"), ==, 0);
     g_assert_cmpstr(errors, ==, "");
     json_object *parsed = json_tokener_parse(output);
     g_assert_nonnull(parsed);
@@ -194,12 +194,12 @@ static void write_file(const char *name, gsize size)
 }
 
 /* A program that has what the rows may not have. */
-static BlkProgram *start_living(void)
+static ToolProgram *start_living(void)
 {
-    BlkProgram *living = blk_program_start(NULL,
-                                           "--blk-file %s/live.disk --socket-path %s/live.sock "
-                                           "--pidfile %s/live.pid --log info",
-                                           directory, directory, directory);
+    ToolProgram *living = tool_program_start(NULL,
+                                             "--blk-file %s/live.disk --socket-path %s/live.sock "
+                                             "--pidfile %s/live.pid --log info",
+                                             directory, directory, directory);
     g_autofree char *path = g_build_filename(directory, "live.sock", NULL);
 
     for (guint i = 0; i < 4000 && !g_file_test(path, G_FILE_TEST_EXISTS); i++) {
@@ -217,7 +217,7 @@ int main(int argc, char **argv)
     write_file("live.disk", 65536);
     write_file("file", 8);
     write_file("empty", 0);
-    BlkProgram *living = start_living();
+    ToolProgram *living = start_living();
     for (const BadOptionGroup *group = groups; group->name; group++) {
         g_autofree char *path = g_strconcat("/vhost-user-blk/refused/", group->name, NULL);
 
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-blk/prints", test_prints);
     g_test_add_func("/vhost-user-blk/capabilities", test_capabilities);
     int result = g_test_run();
-    blk_program_end(living);
+    tool_program_end(living);
     g_free(directory);
     return result;
 }

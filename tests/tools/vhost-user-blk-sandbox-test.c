@@ -6,9 +6,9 @@
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/blk-program.h"
 #include "tools/forbid.h"
 #include "tools/inject.h"
+#include "tools/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static gboolean host_has_userfaultfd(void)
 
 typedef struct Rig {
     char *image, *socket, *pidfile;
-    BlkProgram *program;
+    ToolProgram *program;
 } Rig;
 
 static Rig *rig_new(gboolean io_uring, const char *arguments)
@@ -66,10 +66,10 @@ static Rig *rig_new(gboolean io_uring, const char *arguments)
     const ChildOptions options = {.prepare = io_uring ? NULL : forbid_io_uring};
     Rig *rig = g_new0(Rig, 1);
 
-    rig->image = blk_program_image("disk", IMAGE_SIZE);
+    rig->image = blk_image("disk", IMAGE_SIZE);
     rig->socket = vmm_temporary_path("socket");
     rig->pidfile = vmm_temporary_path("pidfile");
-    rig->program = blk_program_start(
+    rig->program = tool_program_start(
         &options, "--blk-file %s --socket-path %s --pidfile %s --num-queues %u %s", rig->image,
         rig->socket, rig->pidfile, QUEUES, arguments);
     return rig;
@@ -77,7 +77,7 @@ static Rig *rig_new(gboolean io_uring, const char *arguments)
 
 static void rig_end(Rig *rig)
 {
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     g_assert_false(g_file_test(rig->socket, G_FILE_TEST_EXISTS));
     g_assert_false(g_file_test(rig->pidfile, G_FILE_TEST_EXISTS));
     unlink(rig->image);
@@ -93,8 +93,8 @@ static void expect(BlkGuest *guest, guint queue, guint32 type, guint64 sector, v
     guint8 status = blk_guest_do(guest, queue, type, sector, data, size);
 
     if (status != VIRTIO_BLK_S_OK) {
-        blk_program_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type,
-                         sector, status);
+        tool_program_fail("request of type %u at sector %" G_GUINT64_FORMAT ": status %u", type,
+                          sector, status);
     }
 }
 
@@ -219,10 +219,10 @@ static void drive_post_copy(BlkGuest *guest)
 
 static void drive_statistics(Rig *rig)
 {
-    guint before = blk_program_count(rig->program, "interrupts-spared: ");
+    guint before = tool_program_count(rig->program, "interrupts-spared: ");
 
-    blk_program_signal(rig->program, SIGUSR1);
-    for (guint i = 0; blk_program_count(rig->program, "interrupts-spared: ") == before; i++) {
+    tool_program_signal(rig->program, SIGUSR1);
+    for (guint i = 0; tool_program_count(rig->program, "interrupts-spared: ") == before; i++) {
         g_assert_cmpuint(i, <, 4000);
         g_usleep(5000);
     }
@@ -234,11 +234,11 @@ static void drive_resize(Rig *rig, BlkGuest *guest)
 
     blk_guest_check(guest, vhost_user_front_end_open_channel(guest->front), "channel");
     g_assert_cmpint(truncate(rig->image, IMAGE_SIZE * 2), ==, 0);
-    blk_program_signal(rig->program, SIGHUP);
+    tool_program_signal(rig->program, SIGHUP);
     blk_guest_check(guest, vhost_user_front_end_receive_request(guest->front, &message), "resize");
     g_assert_cmpuint(blk_guest_capacity(guest), ==, IMAGE_SIZE * 2 / 512);
     g_assert_cmpint(truncate(rig->image, IMAGE_SIZE), ==, 0);
-    blk_program_signal(rig->program, SIGHUP);
+    tool_program_signal(rig->program, SIGHUP);
     blk_guest_check(guest, vhost_user_front_end_receive_request(guest->front, &message), "resize");
 }
 
@@ -269,9 +269,9 @@ static void test_everything(gconstpointer arguments)
 
     drive(rig);
     guint warnings = io_uring && host_has_io_uring() ? 0 : 1;
-    if (blk_program_count(rig->program, "warning: ") != warnings ||
-        blk_program_count(rig->program, "io_uring") != warnings) {
-        blk_program_fail("not the warnings expected");
+    if (tool_program_count(rig->program, "warning: ") != warnings ||
+        tool_program_count(rig->program, "io_uring") != warnings) {
+        tool_program_fail("not the warnings expected");
     }
     rig_end(rig);
 }

@@ -5,8 +5,8 @@
  */
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/blk-program.h"
 #include "tools/forbid.h"
+#include "tools/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 
 typedef struct Rig {
     char *image, *socket;
-    BlkProgram *program;
+    ToolProgram *program;
     BlkGuest *guest;
 } Rig;
 
@@ -36,10 +36,10 @@ static Rig *rig_new(const BlkGuestOptions *guest, const char *arguments)
 {
     Rig *rig = g_new0(Rig, 1);
 
-    rig->image = blk_program_image("disk", IMAGE_SIZE);
+    rig->image = blk_image("disk", IMAGE_SIZE);
     rig->socket = vmm_temporary_path("socket");
-    rig->program = blk_program_start(NULL, "--blk-file %s --socket-path %s --num-queues %u %s",
-                                     rig->image, rig->socket, QUEUES, arguments);
+    rig->program = tool_program_start(NULL, "--blk-file %s --socket-path %s --num-queues %u %s",
+                                      rig->image, rig->socket, QUEUES, arguments);
     rig->guest = blk_guest_connect(rig->socket, guest);
     return rig;
 }
@@ -131,9 +131,9 @@ static void test_end_under_load(gconstpointer arguments)
             g_assert_true(collect_write(rig, load, queue, MILLISECONDS, TRUE));
         }
     }
-    blk_program_signal(rig->program, strstr(arguments, "info") ? SIGINT : SIGTERM);
+    tool_program_signal(rig->program, strstr(arguments, "info") ? SIGINT : SIGTERM);
     int copy = dup(rig->program->output);
-    blk_program_wait_success(rig->program);
+    tool_program_wait_success(rig->program);
     g_autofree char *output = child_read(copy);
     close(copy);
     for (guint queue = 0; queue < QUEUES; queue++) {
@@ -154,21 +154,21 @@ static void test_end_idle(void)
     const gsize sizes[] = {0, 5, sizeof(half)};
 
     for (guint i = 0; i <= G_N_ELEMENTS(sizes); i++) {
-        g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+        g_autofree char *image = blk_image("disk", IMAGE_SIZE);
         g_autofree char *socket = vmm_temporary_path("socket");
-        BlkProgram *program =
-            blk_program_start(NULL, "--blk-file %s --socket-path %s --log info", image, socket);
+        ToolProgram *program =
+            tool_program_start(NULL, "--blk-file %s --socket-path %s --log info", image, socket);
         VhostUserFrontEnd *front = vhost_user_front_end_connect(socket, MILLISECONDS);
 
-        blk_program_expect(program, "front end connected");
+        tool_program_expect(program, "front end connected");
         if (i < G_N_ELEMENTS(sizes)) {
             vhost_user_front_end_send_bytes(front, &half, sizes[i], NULL, 0);
         } else {
             vhost_user_front_end_free(front);
             front = NULL;
-            blk_program_expect(program, "front end left");
+            tool_program_expect(program, "front end left");
         }
-        blk_program_end(program);
+        tool_program_end(program);
         vhost_user_front_end_free(front);
         unlink(image);
     }
@@ -186,9 +186,9 @@ static void test_end_flushes(void)
     const ChildOptions options = {.prepare = forbid_fdatasync};
 
     for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
-        g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+        g_autofree char *image = blk_image("disk", IMAGE_SIZE);
         g_autofree char *socket = vmm_temporary_path("socket");
-        BlkProgram *program = blk_program_start(
+        ToolProgram *program = tool_program_start(
             &options, "--blk-file %s --socket-path %s --cache %s", image, socket, modes[i]);
         BlkGuest *guest = blk_guest_connect(socket, NULL);
         char data[512] = {0};
@@ -196,9 +196,9 @@ static void test_end_flushes(void)
         g_assert_cmpuint(blk_guest_do(guest, 0, VIRTIO_BLK_T_OUT, 0, data, sizeof(data)), ==,
                          VIRTIO_BLK_S_OK);
         blk_guest_leave(guest);
-        blk_program_signal(program, SIGTERM);
+        tool_program_signal(program, SIGTERM);
         int copy = dup(program->output);
-        int status = blk_program_wait(program);
+        int status = tool_program_wait(program);
         g_autofree char *output = child_read(copy);
         close(copy);
         g_assert_true(WIFEXITED(status));
@@ -221,10 +221,10 @@ static void limit_file_size(void)
 static void test_file_size_limit(gconstpointer arguments)
 {
     const ChildOptions options = {.prepare = limit_file_size};
-    g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+    g_autofree char *image = blk_image("disk", IMAGE_SIZE);
     g_autofree char *socket = vmm_temporary_path("socket");
-    BlkProgram *program = blk_program_start(&options, "--blk-file %s --socket-path %s %s", image,
-                                            socket, (const char *)arguments);
+    ToolProgram *program = tool_program_start(&options, "--blk-file %s --socket-path %s %s", image,
+                                              socket, (const char *)arguments);
     BlkGuest *guest = blk_guest_connect(socket, NULL);
     char data[4096] = {0};
 
@@ -240,10 +240,10 @@ static void test_file_size_limit(gconstpointer arguments)
     }
     g_autofree char *warning =
         g_strdup_printf("warning: %s: write %u 4096: File too large\n", image, SECTORS / 2);
-    g_assert_cmpuint(blk_program_count(program, warning), ==, 1);
-    g_assert_cmpuint(blk_program_count(program, "File too large"), ==, 1);
+    g_assert_cmpuint(tool_program_count(program, warning), ==, 1);
+    g_assert_cmpuint(tool_program_count(program, "File too large"), ==, 1);
     blk_guest_leave(guest);
-    blk_program_end(program);
+    tool_program_end(program);
     unlink(image);
 }
 
@@ -252,7 +252,7 @@ static void test_file_size_limit(gconstpointer arguments)
 static void resize(const Rig *rig, off_t size)
 {
     g_assert_cmpint(truncate(rig->image, size), ==, 0);
-    blk_program_signal(rig->program, SIGHUP);
+    tool_program_signal(rig->program, SIGHUP);
 }
 
 static void expect_config_change(Rig *rig, guint64 capacity)
@@ -286,13 +286,13 @@ static void test_resize(gconstpointer arguments)
         VIRTIO_BLK_S_IOERR);
     /* the same size is no news, and neither is one that cannot be */
     resize(rig, IMAGE_SIZE / 2);
-    blk_program_expect(rig->program, "the size is still 2097152 bytes");
+    tool_program_expect(rig->program, "the size is still 2097152 bytes");
     resize(rig, 0);
-    blk_program_expect(rig->program, "warning: ");
+    tool_program_expect(rig->program, "warning: ");
     struct pollfd poller = {vhost_user_front_end_channel(rig->guest->front), POLLIN, 0};
     g_assert_cmpint(poll(&poller, 1, 0), ==, 0);
     g_assert_cmpuint(blk_guest_capacity(rig->guest), ==, SECTORS / 2);
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     rig_free(rig);
 }
 
@@ -302,14 +302,14 @@ static void test_resize_alone(void)
     Rig *rig = rig_new(NULL, "--log info");
 
     resize(rig, IMAGE_SIZE * 2);
-    blk_program_expect(rig->program, "warning: the front end cannot be told of the new size");
+    tool_program_expect(rig->program, "warning: the front end cannot be told of the new size");
     blk_guest_leave(rig->guest);
-    blk_program_expect(rig->program, "front end left");
+    tool_program_expect(rig->program, "front end left");
     resize(rig, IMAGE_SIZE);
-    blk_program_expect(rig->program, "the size is now 4194304 bytes");
+    tool_program_expect(rig->program, "the size is now 4194304 bytes");
     rig->guest = blk_guest_connect(rig->socket, NULL);
     g_assert_cmpuint(blk_guest_capacity(rig->guest), ==, SECTORS);
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     rig_free(rig);
 }
 
@@ -318,7 +318,7 @@ static void test_resize_alone(void)
 /* The number behind "@name: " at the beginning of a line of the program's output, the last one. */
 static guint64 statistic(Rig *rig, const char *name)
 {
-    g_autofree char *lines = blk_program_output(rig->program);
+    g_autofree char *lines = tool_program_output(rig->program);
     g_autofree char *output = g_strconcat("\n", lines, NULL);
     g_autofree char *begin = g_strdup_printf("\n%s: ", name);
     char *line = g_strrstr(output, begin);
@@ -331,16 +331,16 @@ static guint64 statistic(Rig *rig, const char *name)
 
 static void ask_statistics(Rig *rig)
 {
-    guint before = blk_program_count(rig->program, "\ninterrupts-spared: ");
+    guint before = tool_program_count(rig->program, "\ninterrupts-spared: ");
 
-    blk_program_signal(rig->program, SIGUSR1);
+    tool_program_signal(rig->program, SIGUSR1);
     for (guint i = 0; i < 4000; i++) {
-        if (blk_program_count(rig->program, "\ninterrupts-spared: ") > before) {
+        if (tool_program_count(rig->program, "\ninterrupts-spared: ") > before) {
             return;
         }
         g_usleep(5000);
     }
-    blk_program_fail("no statistics");
+    tool_program_fail("no statistics");
 }
 
 static void test_statistics(void)
@@ -378,7 +378,7 @@ static void test_statistics(void)
     g_assert_cmpuint(statistic(rig, "messages"), >, messages);
     g_assert_cmpuint(statistic(rig, "lookups"), >, lookups);
     g_assert_cmpuint(statistic(rig, "regions-peak"), ==, 1);
-    blk_program_end(rig->program);
+    tool_program_end(rig->program);
     rig_free(rig);
 }
 
@@ -386,22 +386,22 @@ static void test_statistics(void)
  * killed; the next one appends. */
 static void test_request_log(void)
 {
-    g_autofree char *image = blk_program_image("disk", IMAGE_SIZE);
+    g_autofree char *image = blk_image("disk", IMAGE_SIZE);
     g_autofree char *socket = vmm_temporary_path("socket");
     g_autofree char *log = vmm_temporary_path("log");
     g_autofree char *text = NULL;
     char data[4096] = {0};
 
     for (guint i = 0; i < 2; i++) {
-        BlkProgram *program = blk_program_start(
+        ToolProgram *program = tool_program_start(
             NULL, "--blk-file %s --socket-path %s --log debug --log %s", image, socket, log);
         BlkGuest *guest = blk_guest_connect(socket, NULL);
         blk_guest_do(guest, 0, VIRTIO_BLK_T_OUT, 8 + i, data, 4096);
         blk_guest_do(guest, 0, VIRTIO_BLK_T_IN, 16 + i, data, 512);
         blk_guest_do(guest, 0, VIRTIO_BLK_T_FLUSH, 0, NULL, 0);
-        g_assert_cmpuint(blk_program_count(program, "write"), ==, 0); /* not to standard error */
-        blk_program_signal(program, SIGKILL);
-        blk_program_wait(program);
+        g_assert_cmpuint(tool_program_count(program, "write"), ==, 0); /* not to standard error */
+        tool_program_signal(program, SIGKILL);
+        tool_program_wait(program);
         blk_guest_free(guest);
     }
     g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
@@ -434,10 +434,10 @@ static void test_levels(void)
         char data[512];
 
         blk_guest_do(rig->guest, 0, VIRTIO_BLK_T_IN, 5, data, sizeof(data));
-        g_assert_cmpuint(blk_program_count(rig->program, "front end connected\n"), ==,
+        g_assert_cmpuint(tool_program_count(rig->program, "front end connected\n"), ==,
                          rows[i].info);
-        g_assert_cmpuint(blk_program_count(rig->program, "read 5 512\n"), ==, rows[i].debug);
-        blk_program_end(rig->program);
+        g_assert_cmpuint(tool_program_count(rig->program, "read 5 512\n"), ==, rows[i].debug);
+        tool_program_end(rig->program);
         rig_free(rig);
     }
 }

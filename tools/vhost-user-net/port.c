@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define MTU_OTHERWISE 1500u
-#define MTU_MINIMUM 68u
 #define MTU_MAXIMUM 65535u
 
 void net_port_init(NetPort *port, const NetOptions *options)
@@ -77,9 +76,8 @@ gboolean net_port_set_features(NetPort *port, uint64_t features, GError **error)
 
 gboolean net_port_set_mtu(NetPort *port, guint mtu, GError **error)
 {
-    if (mtu < MTU_MINIMUM || mtu > port->mtu_limit) {
-        vm_error_set(error, "NET_SET_MTU: %u is not within %u to %u", mtu, MTU_MINIMUM,
-                     port->mtu_limit);
+    if (mtu > port->mtu_limit) {
+        vm_error_set(error, "NET_SET_MTU: %u is above --mtu %u", mtu, port->mtu_limit);
         return FALSE;
     }
     __atomic_store_n(&port->mtu, mtu, __ATOMIC_RELAXED);

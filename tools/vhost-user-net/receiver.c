@@ -97,7 +97,8 @@ void net_receiver_commit(NetReceiver *receiver, gsize bytes)
     uint16_t count = 0;
 
     while (left > 0) {
-        left -= MIN(left, buffers[count++]->writable_size);
+        left -= MIN(left, buffers[count]->writable_size);
+        count++;
     }
     if (receiver->header_size == NET_HEADER_MAXIMUM) {
         vhost_user_element_write(buffers[0], offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers),

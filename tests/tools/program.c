@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The disk back-end under test, as a child process. */
-#include "tools/blk-program.h"
+/* The back-end under test, as a child process. */
+#include "tools/program.h"
 
 #include "qtest/vmm.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MILLISECONDS 20000 /* for what takes some milliseconds */
-#define SECTOR 512
 
-static GPtrArray *running; /* of BlkProgram */
+static GPtrArray *running; /* of ToolProgram */
 
-void blk_program_fail(const char *format, ...)
+void tool_program_fail(const char *format, ...)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     va_list arguments;
@@ -24,11 +22,11 @@ void blk_program_fail(const char *format, ...)
     g_string_vprintf(text, format, arguments);
     va_end(arguments);
     for (guint i = 0; running && i < running->len; i++) {
-        BlkProgram *program = running->pdata[i];
+        ToolProgram *program = running->pdata[i];
         g_autofree char *output = child_read(program->output);
         int status = 0;
 
-        g_string_append_printf(text, "\n# vhost-user-blk, process %d", program->pid);
+        g_string_append_printf(text, "\n# process %d", program->pid);
         if (child_wait(program->pid, program->pidfd, 0, &status)) {
             g_string_append_printf(text, ", ended with wait status 0x%x", status);
         }
@@ -37,12 +35,12 @@ void blk_program_fail(const char *format, ...)
     vmm_fail("%s", text->str);
 }
 
-const char *blk_program_path(void)
+const char *tool_program_path(void)
 {
-    const char *path = g_getenv("QTEST_VHOST_USER_BLK");
+    const char *path = g_getenv("QTEST_TOOL");
 
     if (!path) {
-        vmm_fail("QTEST_VHOST_USER_BLK is not set: it names the disk back-end to test");
+        vmm_fail("QTEST_TOOL is not set: it names the back-end to test");
     }
     return path;
 }
@@ -65,11 +63,11 @@ static void set_leak_check(gboolean wanted)
     }
 }
 
-BlkProgram *blk_program_start(const ChildOptions *options, const char *format, ...)
+ToolProgram *tool_program_start(const ChildOptions *options, const char *format, ...)
 {
-    BlkProgram *program = g_new0(BlkProgram, 1);
+    ToolProgram *program = g_new0(ToolProgram, 1);
     ChildOptions all = options ? *options : (ChildOptions){.output = -1};
-    g_autofree char *quoted = g_shell_quote(blk_program_path());
+    g_autofree char *quoted = g_shell_quote(tool_program_path());
     g_autofree char *arguments = NULL;
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) argv = NULL;
@@ -99,14 +97,14 @@ BlkProgram *blk_program_start(const ChildOptions *options, const char *format, .
     return program;
 }
 
-char *blk_program_output(BlkProgram *program)
+char *tool_program_output(ToolProgram *program)
 {
     return child_read(program->output);
 }
 
-guint blk_program_count(BlkProgram *program, const char *text)
+guint tool_program_count(ToolProgram *program, const char *text)
 {
-    g_autofree char *output = blk_program_output(program);
+    g_autofree char *output = tool_program_output(program);
     guint count = 0;
 
     for (const char *at = output; (at = strstr(at, text)); at += strlen(text)) {
@@ -115,24 +113,24 @@ guint blk_program_count(BlkProgram *program, const char *text)
     return count;
 }
 
-void blk_program_expect(BlkProgram *program, const char *text)
+void tool_program_expect(ToolProgram *program, const char *text)
 {
     gint64 deadline = g_get_monotonic_time() + MILLISECONDS * 1000LL;
 
-    while (!blk_program_count(program, text)) {
+    while (!tool_program_count(program, text)) {
         if (g_get_monotonic_time() > deadline) {
-            blk_program_fail("the back-end does not say '%s'", text);
+            tool_program_fail("the back-end does not say '%s'", text);
         }
         g_usleep(2000);
     }
 }
 
-void blk_program_signal(BlkProgram *program, int signal)
+void tool_program_signal(ToolProgram *program, int signal)
 {
     kill(program->pid, signal);
 }
 
-static void program_free(BlkProgram *program)
+static void program_free(ToolProgram *program)
 {
     g_ptr_array_remove(running, program);
     close(program->pidfd);
@@ -140,21 +138,21 @@ static void program_free(BlkProgram *program)
     g_free(program);
 }
 
-int blk_program_wait(BlkProgram *program)
+int tool_program_wait(ToolProgram *program)
 {
     int status;
 
     if (!child_wait(program->pid, program->pidfd, MILLISECONDS, &status)) {
-        blk_program_fail("the back-end does not end");
+        tool_program_fail("the back-end does not end");
     }
     program_free(program);
     return status;
 }
 
-void blk_program_wait_success(BlkProgram *program)
+void tool_program_wait_success(ToolProgram *program)
 {
     int copy = dup(program->output);
-    int status = blk_program_wait(program);
+    int status = tool_program_wait(program);
     g_autofree char *output = child_read(copy);
 
     close(copy);
@@ -163,13 +161,13 @@ void blk_program_wait_success(BlkProgram *program)
     }
 }
 
-void blk_program_end(BlkProgram *program)
+void tool_program_end(ToolProgram *program)
 {
-    blk_program_signal(program, SIGTERM);
-    blk_program_wait_success(program);
+    tool_program_signal(program, SIGTERM);
+    tool_program_wait_success(program);
 }
 
-int blk_program_run(char **output, char **errors, const char *format, ...)
+int tool_program_run(char **output, char **errors, const char *format, ...)
 {
     g_autofree char *arguments = NULL;
     g_autoptr(GError) error = NULL;
@@ -179,25 +177,11 @@ int blk_program_run(char **output, char **errors, const char *format, ...)
     va_start(list, format);
     arguments = g_strdup_vprintf(format, list);
     va_end(list);
-    if (!vmm_run(blk_program_path(), arguments, MILLISECONDS, &status, output, errors, &error)) {
+    if (!vmm_run(tool_program_path(), arguments, MILLISECONDS, &status, output, errors, &error)) {
         vmm_fail("%s", error->message);
     }
     if (status < 0 || !WIFEXITED(status)) {
-        vmm_fail("vhost-user-blk %s: wait status 0x%x: %s", arguments, status, *errors);
+        vmm_fail("%s: wait status 0x%x: %s", arguments, status, *errors);
     }
     return WEXITSTATUS(status);
-}
-
-char *blk_program_image(const char *name, guint64 size)
-{
-    char *path = vmm_temporary_path(name);
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    g_assert_cmpint(ftruncate(fd, (off_t)size), ==, 0);
-    for (guint64 sector = 0; sector < size / SECTOR; sector++) {
-        g_assert_cmpint(pwrite(fd, &sector, sizeof(sector), (off_t)(sector * SECTOR)), ==,
-                        sizeof(sector));
-    }
-    close(fd);
-    return path;
 }
