@@ -93,6 +93,9 @@ class Shell:
                 raise GuestError("the emulator has ended")
             self._received += received
 
+    def close(self):
+        self._socket.close()
+
     def send(self, command):
         """Sends a command that does not come back."""
         self._socket.sendall(command.encode() + b"\n")
@@ -118,14 +121,16 @@ class Guest:
     arguments  the machine: accelerator, memory, devices
     modules    names of kernel modules to load, in addition to those of virtio over PCI
     files      what to have in the initramfs: {path in the guest: path here}
+    kernel     a Kernel, if not the installed one
     """
 
     COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable"
 
-    def __init__(self, directory, emulator, arguments, modules=(), files=None, command_line=""):
+    def __init__(self, directory, emulator, arguments, modules=(), files=None, command_line="",
+                 kernel=None):
         self.console = os.path.join(directory, "console.log")
-        kernel = Kernel()
-        initramfs = os.path.join(directory, "initramfs.gz")
+        kernel = kernel or Kernel()
+        initramfs = os.path.join(directory, "initramfs.cpio")
         write_initramfs(initramfs, kernel, modules, files or {})
         self._commands_path = os.path.join(directory, "commands.sock")
         qmp = os.path.join(directory, "qmp.sock")
@@ -173,6 +178,10 @@ class Tap:
     def ok(self, what):
         self.count += 1
         print(f"ok {self.count} {what}", flush=True)
+
+    def skip(self, what, why):
+        self.count += 1
+        print(f"ok {self.count} {what} # SKIP {why}", flush=True)
 
     def note(self, text):
         for line in text.splitlines():

@@ -5,7 +5,6 @@ The archive is what the kernel's buffer format document calls "newc": for each
 file a header of hexadecimal numbers, the name and the content, padded to 4.
 """
 import glob
-import gzip
 import lzma
 import os
 import re
@@ -17,17 +16,17 @@ class Missing(Exception):
 
 
 class Kernel:
-    """The newest installed kernel of Debian's cloud flavour."""
+    """The newest kernel of Debian's cloud flavour below a root directory."""
 
     PACKAGE = "linux-image-cloud-amd64"
 
-    def __init__(self):
-        images = glob.glob("/boot/vmlinuz-*-cloud-amd64")
+    def __init__(self, root="/"):
+        images = glob.glob(os.path.join(root, "boot/vmlinuz-*-cloud-amd64"))
         if not images:
-            raise Missing(f"no /boot/vmlinuz-*-cloud-amd64 (Debian: {self.PACKAGE})")
+            raise Missing(f"no {root}boot/vmlinuz-*-cloud-amd64 (Debian: {self.PACKAGE})")
         self.image = max(images, key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
         self.release = os.path.basename(self.image).removeprefix("vmlinuz-")
-        self.modules = os.path.join("/lib/modules", self.release)
+        self.modules = os.path.join(root, "lib/modules", self.release)
         self._needs = {}
         with open(os.path.join(self.modules, "modules.dep"), encoding="ascii") as lines:
             for line in lines:
@@ -99,8 +98,8 @@ class Initramfs:
         return data + bytes(-len(data) % 4)
 
     def write(self, path):
-        # Little is gained by compressing better, and the guest has to undo it.
-        with gzip.open(path, "wb", compresslevel=1) as archive:
+        # Not compressed: the guest would have to undo it.
+        with open(path, "wb") as archive:
             entries = self._entries + [("TRAILER!!!", 0, b"")]
             for number, (name, mode, content) in enumerate(entries, 1):
                 encoded = name.encode() + b"\0"

@@ -3,17 +3,25 @@
 
 The host is a Linux guest itself, on the software CPU of Debian's QEMU, which has AMD's SVM.
 Commands go to the host over its second serial port, QMP to a machine in it over the third, commands
-to that machine's guest over the fourth.
+to that machine's guest over the fourth.  There is one machine at a time.
 """
+import contextlib
 import os
 import re
 import subprocess
 
-from guest import Guest, Shell, write_initramfs
+from guest import Guest, GuestError, Shell, wait_until, write_initramfs
 from initramfs import Kernel
-from qmp import Qmp
+from qmp import Qmp, QmpError
 
-LOGS = ("vmm.log", "backend.log", "console.log")
+MIB = 1 << 20
+MEMORY = 512  # MiB of a guest at boot
+DIMM = 128    # MiB: a memory block of Linux on x86
+
+# What a stock kernel says here and need not trouble us: the software CPU's XSAVE state has sizes that do
+# not agree with each other, and a PCI bus of this age has no extended configuration space.
+KNOWN_COMPLAINTS = re.compile(r"XSAVE consistency|fpu__init_system_xstate|CPUID\[0d, |MMCONFIG|"
+                              r"hrtimer: interrupt took")
 
 
 def libraries(program):
@@ -29,18 +37,22 @@ class Host:
     directory  where its sockets and logs are
     programs   {name in the host: path here}, each comes with its libraries
     files      what else is in it: {path there: path here}
-    guest      what guests in it find in their initramfs, /inner.gz there: {path there: path here};
-               their kernel is /vmlinuz there
+    guest      what guests in it find in their initramfs: {path there: path here}
     modules    kernel modules of those guests, in addition to those of virtio over PCI
     memory     MiB
+    kernel     its own, and that of guests: /vmlinuz and /inner.cpio there
+    kernels    more kernels for guests: {name: Kernel}, /NAME.vmlinuz and /NAME.cpio there
     """
 
     def __init__(self, directory, programs, guest=None, files=None, modules=("virtio_blk",),
-                 memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None):
+                 memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None, kernels=None):
         kernel = kernel or Kernel()
-        inner = os.path.join(directory, "inner.gz")
-        write_initramfs(inner, kernel, modules, guest or {})
-        content = {"vmlinuz": kernel.image, "inner.gz": inner, **(files or {})}
+        content = dict(files or {})
+        for name, inner in {"": kernel, **(kernels or {})}.items():
+            image, archive = self.kernel_files(name)
+            path = os.path.join(directory, archive)
+            write_initramfs(path, inner, modules, guest or {})
+            content.update({image: inner.image, archive: path})
         for name, program in programs.items():
             content[f"bin/{name}"] = program
             content.update(libraries(program))
@@ -53,28 +65,59 @@ class Host:
             + [word for number, path in enumerate(self.sockets) for word in
                ("-chardev", f"socket,id=s{number},path={path},server=on,wait=off",
                 "-serial", f"chardev:s{number}")],
-            modules=["kvm_amd"], files=content)
+            kernel=kernel, modules=["kvm_amd"], files=content)
+
+    @staticmethod
+    def kernel_files(name):
+        """Names of the image and the initramfs in the host of the kernel called name."""
+        return (f"{name}.vmlinuz", f"{name}.cpio") if name else ("vmlinuz", "inner.cpio")
 
     def boot(self):
         self._guest.boot(120)
         self.run = self._guest.run
-        self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo")
+        # Large pages under guests' memory: most of its exits need not be.
+        self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo; "
+                 "echo force >/sys/kernel/mm/transparent_hugepage/shmem_enabled; "
+                 "mount -t debugfs debugfs /sys/kernel/debug")
 
     def kill(self):
         self._guest.kill()
 
     def start_backend(self, command, socket, log="backend.log"):
-        """Runs a back-end in the background and waits for its socket."""
-        self.run(f"{command} >>/tmp/{log} 2>&1 & "
-                 f"for i in $(seq 200); do [ -e {socket} ] && break; sleep 0.05; done; "
-                 f"[ -e {socket} ]")
+        """Runs a back-end in the background and waits for its socket; its process number."""
+        output = self.run(
+            f"rm -f {socket}; {command} >>/tmp/{log} 2>&1 & "
+            f"for i in $(seq 400); do [ -e {socket} ] && break; sleep 0.05; done; "
+            f"[ -e {socket} ] || tail -n 5 /tmp/{log}; echo $!; [ -e {socket} ]", 60)
+        return int(output.split()[-1])
+
+    def start_disk(self, name, mebibytes, options=""):
+        """vhost-user-blk over /tmp/NAME behind /tmp/NAME.sock; its process number."""
+        self.run(f"[ -e /tmp/{name} ] || truncate -s {mebibytes}M /tmp/{name}")
+        return self.start_backend(
+            f"vhost-user-blk --socket-path /tmp/{name}.sock --blk-file /tmp/{name} "
+            f"--num-queues 2 {options}", f"/tmp/{name}.sock", f"{name}.log")
+
+    def exits(self):
+        """Exits of all machines so far: to KVM, and of those to the program for I/O."""
+        return [int(self.run(f"cat /sys/kernel/debug/kvm/{name}"))
+                for name in ("exits", "io_exits", "mmio_exits")]
 
     def keep_logs(self):
         """Copies the ends of the logs in the host to the directory, as inner-*.log."""
-        for log in LOGS:
+        for log in self.run("cd /tmp; ls *.log || true").split():
             with open(os.path.join(self.directory, f"inner-{log}"), "w",
                       encoding="utf-8") as file:
-                file.write(self.run(f"tail -c 8000 /tmp/{log} 2>/dev/null || true"))
+                file.write(self.run(f"tail -c 20000 /tmp/{log}"))
+
+    @contextlib.contextmanager
+    def logs_kept(self):
+        """Whatever goes wrong within keeps the logs."""
+        try:
+            yield
+        except Exception:
+            self.keep_logs()
+            raise
 
 
 class Machine:
@@ -82,26 +125,103 @@ class Machine:
 
     command    the program and its options; kernel, console, shell and monitor are added
     append     added to the kernel's command line
+    kernel     name of one of the host's other kernels
+    name       of its logs in the host: /tmp/NAME.log, and /tmp/NAME-console.log for its console
     """
 
     APPEND = "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check"
 
-    def __init__(self, host, command, append=""):
+    def __init__(self, host, command, append="", kernel="", name="vmm"):
         self._host = host
+        self._name = name
+        image, archive = host.kernel_files(kernel)
         self._command = (
             f"{command} -accel kvm -nodefaults -display none "
-            "-chardev file,id=console,path=/tmp/console.log -device isa-serial,chardev=console "
+            f"-chardev file,id=console,path=/tmp/{name}-console.log -device isa-serial,chardev=console "
             "-chardev file,id=shell,path=/dev/ttyS3,input-path=/dev/ttyS3 "
             "-device isa-serial,chardev=shell,index=1 -qmp stdio "
-            f"-kernel /vmlinuz -initrd /inner.gz -append '{self.APPEND} {append}'")
+            f"-kernel /{image} -initrd /{archive} -append '{self.APPEND} {append}'")
         self.shell = Shell(host.sockets[1])
         self.qmp = Qmp(host.sockets[0], 60, self._start)
+        self.run = self.shell.run
 
     def _start(self):
         self._host.run(f"rm -f /tmp/vmm.status; ({self._command} </dev/ttyS2 >/dev/ttyS2 "
-                       "2>/tmp/vmm.log; echo $? >/tmp/vmm.status) &")
+                       f"2>/tmp/{self._name}.log; echo $? >/tmp/vmm.status) &")
 
     def status(self, timeout):
         """The machine's exit status."""
         return int(self._host.run(f"for i in $(seq {timeout * 10}); do [ -e /tmp/vmm.status ] && "
                                   "break; sleep 0.1; done; cat /tmp/vmm.status", timeout + 10))
+
+    def boot(self):
+        self.shell.wait_ready(150)
+
+    def power_off(self):
+        """Lets the guest power off; everything must end well."""
+        self.shell.send("poweroff -f")
+        if not self.qmp.event("SHUTDOWN", 30, guest=True):
+            raise GuestError("no event SHUTDOWN")
+        if self.status(20):
+            raise GuestError("the machine ended badly")
+        self.close()
+
+    def close(self):
+        """Leaves the lines to the next machine."""
+        self.shell.close()
+        self.qmp.close()
+
+    def complaints(self):
+        """What the kernel warns of, less what is known; a warning with its trace is one of them."""
+        text, in_trace = [], False
+        for line in self.run("dmesg -r | grep -E '^<[0-4]>' || true").splitlines():
+            in_trace = in_trace or "cut here" in line
+            if not in_trace or "WARNING" in line:
+                if not KNOWN_COMPLAINTS.search(line):
+                    text.append(line)
+            in_trace = in_trace and "end trace" not in line
+        return text
+
+    def check_complaints(self):
+        text = self.complaints()
+        if text:
+            raise GuestError("the kernel complains:\n" + "\n".join(text))
+
+    def check_disk(self, name="vda"):
+        """Random bytes go to the disk and come back, around the guest's page cache."""
+        self.run("dd if=/dev/urandom of=/tmp/random bs=1M count=8 2>/dev/null; "
+                 f"dd if=/tmp/random of=/dev/{name} bs=64k oflag=direct 2>/dev/null; "
+                 f"dd if=/dev/{name} of=/tmp/again bs=64k count=128 iflag=direct 2>/dev/null; "
+                 "cmp /tmp/random /tmp/again && rm /tmp/random /tmp/again", 60)
+
+    def refusal(self, name, **arguments):
+        """The error of a QMP command, which must fail."""
+        try:
+            self.qmp.command(name, **arguments)
+        except QmpError as error:
+            return str(error)
+        raise GuestError(f"{name} with {arguments} is not refused")
+
+    # --- memory ---
+
+    def memory_total(self):
+        return self.shell.memory_total()
+
+    def plug(self, number, **properties):
+        self.qmp.command("object-add", qom_type="memory-backend-memfd", id=f"m{number}",
+                         size=DIMM * MIB)
+        self.qmp.command("device_add", driver="pc-dimm", id=f"d{number}", memdev=f"m{number}",
+                         **properties)
+
+    def unplug(self, number):
+        """The guest moves what lies in the DIMM elsewhere, which takes as long as it takes."""
+        self.qmp.command("device_del", id=f"d{number}")
+        self.wait_gone(number)
+
+    def wait_gone(self, number):
+        if not self.qmp.event("DEVICE_DELETED", 60, device=f"d{number}"):
+            raise GuestError(f"DIMM d{number} is not let go: {self.qmp.events}")
+        self.qmp.command("object-del", id=f"m{number}")
+
+    def wait_memory(self, kibibytes, what):
+        wait_until(lambda: self.memory_total() == kibibytes, 90, f"MemTotal {what}")

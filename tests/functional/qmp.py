@@ -32,6 +32,9 @@ class Qmp:
             raise QmpError(f"no greeting in {timeout} s")
         self.command("qmp_capabilities")
 
+    def close(self):
+        self._socket.close()
+
     def _message(self, deadline):
         """The next message; None at the deadline."""
         while b"\n" not in self._rest:
