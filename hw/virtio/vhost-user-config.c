@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Configuration space of a vhost-user session, and the requests that a backend makes itself on a
- * socket of its own ("Back-end message types"), of which a changed configuration is the one that
- * we serve.
+ * socket of its own ("Back-end message types"): a changed configuration, and what a ring reports.
  */
 #include "vhost-user-internal.h"
 
@@ -294,13 +293,33 @@ static void answer_request(VhostUserSession *session, const VhostUserHeader *req
     }
 }
 
+/* What is asked for is done or refused. */
+static gboolean serve(VhostUserSession *session, uint32_t request, const VhostUserVringState *ring,
+                      gboolean *config_changed)
+{
+    gboolean in_band = vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
+
+    switch (request) {
+    case VHOST_USER_BACKEND_CONFIG_CHANGE_MSG:
+        *config_changed = TRUE;
+        return TRUE;
+    case VHOST_USER_BACKEND_VRING_CALL:
+        return in_band && vhost_user_rings_called(session, ring->index);
+    case VHOST_USER_BACKEND_VRING_ERR:
+        return in_band && vhost_user_rings_failed(session, ring->index);
+    default:
+        return FALSE;
+    }
+}
+
 /* Why the requests of this backend are not served any more; NULL while they are. */
 static const char *serve_one(VhostUserSession *session, gboolean *config_changed)
 {
     VhostUserStream *stream = &session->requests;
     VhostUserHeader header;
     const char *problem;
-    gboolean known;
+    VhostUserVringState ring = {0};
+    gboolean served;
 
     memcpy(&header, stream->buffer, sizeof(header));
     problem = vhost_user_validate_backend_request(&header, stream->buffer + sizeof(header),
@@ -313,11 +332,11 @@ static const char *serve_one(VhostUserSession *session, gboolean *config_changed
     }
     trace(vhost_user_backend_request, "device %s: %s", session->id,
           vhost_user_backend_request_name(header.request));
-    known = header.request == VHOST_USER_BACKEND_CONFIG_CHANGE_MSG;
-    *config_changed |= known;
+    memcpy(&ring, stream->buffer + sizeof(header), MIN(header.size, sizeof(ring)));
+    served = serve(session, header.request, &ring, config_changed);
     fd_clear(&(int){vhost_user_stream_take_fd(stream)});
     vhost_user_stream_consume(stream, sizeof(header) + header.size);
-    answer_request(session, &header, known ? 0 : 1);
+    answer_request(session, &header, served ? 0 : 1);
     return NULL;
 }
 

@@ -60,6 +60,7 @@ typedef struct VhostUserRingState {
     VhostUserRing ring;
     VhostUserVringAddr address; /* user addresses */
     gboolean running;
+    gboolean failed; /* the backend said so */
 } VhostUserRingState;
 
 /* Where a ring stands. */
@@ -247,6 +248,9 @@ const ShadowRegion *vhost_user_table_regions(const ShadowTable *table);
 
 /* --- vhost-user-rings.c --- */
 
+/* VRING_CALL and VRING_ERR of the backend: FALSE if ring @index does not run. Session thread. */
+gboolean vhost_user_rings_called(VhostUserSession *session, guint index);
+gboolean vhost_user_rings_failed(VhostUserSession *session, guint index);
 /* SET_VRING_ADDR again for every running ring: a full table may have cost the backend its
  * translations. */
 gboolean vhost_user_rings_send_addresses(VhostUserSession *session, GError **error);

@@ -21,7 +21,11 @@ TRACE_EVENT(vhost_user_negotiated, "features and limits of a backend are known")
     (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                        \
      BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |                  \
      BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |         \
-     BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
+     BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_STATUS) |          \
+     BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS))
+
+/* What in-band notifications must not be without ("In-band notifications"). */
+#define INBAND_NEEDS (BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
 
 /* Those that some types of devices want beside them (VhostUserNeeds.protocol_features). */
 #define TYPE_PROTOCOL_FEATURES                                                                     \
@@ -69,6 +73,9 @@ static gboolean negotiate_features(VhostUserSession *session, GError **error)
         session->protocol_features =
             offered & ((PROTOCOL_FEATURES & ~session->needs->protocol_features_unused) |
                        session->needs->protocol_features);
+        if ((session->protocol_features & INBAND_NEEDS) != INBAND_NEEDS) {
+            session->protocol_features &= ~BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
+        }
         if (!vhost_user_send_u64(session, VHOST_USER_SET_PROTOCOL_FEATURES,
                                  session->protocol_features, error)) {
             return FALSE;

@@ -6,6 +6,7 @@
  */
 #include "vhost-user-internal.h"
 
+#include "system/main-loop.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -409,12 +410,7 @@ void vhost_user_session_start(VhostUserSession *session, uint64_t driver_feature
     queue_start(session, &start_kind, driver_features, rings, count);
 }
 
-/* --- one ring (virtio 1.2, 2.6.1 "Virtqueue Reset") --- */
-
-typedef struct RingStopJob {
-    VhostUserJob job;
-    guint index;
-} RingStopJob;
+/* --- what the backend reports of a ring --- */
 
 static VhostUserRingState *find_ring(VhostUserSession *session, guint index)
 {
@@ -425,6 +421,59 @@ static VhostUserRingState *find_ring(VhostUserSession *session, guint index)
     }
     return NULL;
 }
+
+gboolean vhost_user_rings_called(VhostUserSession *session, guint index)
+{
+    const VhostUserRingState *state = find_ring(session, index);
+
+    if (state == NULL || !state->running) {
+        return FALSE;
+    }
+    event_fd_signal(state->ring.call);
+    return TRUE;
+}
+
+typedef struct RingNews {
+    VhostUserSession *session;
+    GError *error;
+} RingNews;
+
+/* In the main thread. */
+static void tell_failed(gpointer data)
+{
+    RingNews *news = data;
+
+    start_done(news->session, news->error);
+    g_error_free(news->error);
+    g_free(news);
+}
+
+gboolean vhost_user_rings_failed(VhostUserSession *session, guint index)
+{
+    VhostUserRingState *state = find_ring(session, index);
+    RingNews *news;
+
+    if (state == NULL || !state->running) {
+        return FALSE;
+    }
+    if (!state->failed) { /* once is enough for a driver to reset the device */
+        state->failed = TRUE;
+        news = g_new0(RingNews, 1);
+        news->session = session;
+        vm_error_set(&news->error, "%s: the backend reports an error in queue %u", session->label,
+                     index);
+        vhost_user_note_error(session, news->error);
+        main_loop_post(tell_failed, news);
+    }
+    return TRUE;
+}
+
+/* --- one ring (virtio 1.2, 2.6.1 "Virtqueue Reset") --- */
+
+typedef struct RingStopJob {
+    VhostUserJob job;
+    guint index;
+} RingStopJob;
 
 static gboolean run_ring_stop(VhostUserSession *session, VhostUserJob *job, GError **error)
 {

@@ -523,6 +523,46 @@ static void test_flood(void)
     rig_end(rig);
 }
 
+/* Calls and errors as messages (INBAND_NOTIFICATIONS); those of no ring, or without the feature,
+ * are refused. */
+static void test_in_band(gconstpointer negotiated)
+{
+    struct {
+        VhostUserHeader header;
+        VhostUserVringState ring;
+    } __attribute__((packed))
+    call = {{VHOST_USER_BACKEND_VRING_CALL, VHOST_USER_VERSION, sizeof(call.ring)}, {0, 0}};
+    BlkOptions disk = {.msix = TRUE};
+    Rig *rig =
+        start_with(0, negotiated ? BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) : 0, NULL);
+
+    rig_boot(rig, &disk);
+    virt_ring_suppress(blk_disk_ring(rig_disk(rig, 0), 0), TRUE); /* only ours are to come */
+    rig_check_data(rig, 0, new_buffer(rig));
+    g_assert_true(backend_send(rig_backend(rig, 0), &call, sizeof(call)));
+    for (guint tries = 0; negotiated && !virt_device_interrupt(driver_of(rig), 0); tries++) {
+        g_assert_cmpuint(tries, <, PATIENCE);
+        g_usleep(1000);
+    }
+    call.header.request = VHOST_USER_BACKEND_VRING_ERR;
+    for (guint i = 0; i < 3; i++) {
+        g_assert_true(backend_send(rig_backend(rig, 0), &call, sizeof(call)));
+    }
+    if (negotiated) {
+        g_autoptr(json_object) event =
+            qmp_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", RIG_PROMPT * 5);
+
+        g_assert_cmpstr(qmp_get_string(event, "data/action"), ==, "needs-reset");
+        rig_assert_names(qmp_get_string(event, "data/reason"), "'b0'", "error in queue 0", NULL);
+        g_assert_true(virt_device_status(driver_of(rig)) & VIRTIO_CONFIG_S_NEEDS_RESET);
+        virt_device_reset(driver_of(rig));
+        rig_boot(rig, NULL);
+    }
+    rig_check_data(rig, 0, new_buffer(rig));
+    g_assert_null(qmp_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", 50));
+    rig_end(rig);
+}
+
 /* Requests that are none: the socket is closed with a word, the device goes on. */
 static void test_bad_requests(void)
 {
@@ -660,5 +700,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-features/lacking", test_lacking);
     g_test_add_func("/vhost-user-features/slots-change", test_slots_change);
     g_test_add_func("/vhost-user-features/boot-index-taken", test_boot_index_taken);
+    g_test_add_data_func("/vhost-user-features/in-band/negotiated", GUINT_TO_POINTER(1),
+                         test_in_band);
+    g_test_add_data_func("/vhost-user-features/in-band/not-negotiated", NULL, test_in_band);
     return g_test_run();
 }

@@ -449,6 +449,104 @@ static void test_limit_meanwhile(void)
     rig_end(rig);
 }
 
+/* A region that it does not take back is as good as a misfit. */
+static void test_refuses_region(void)
+{
+    BackendFault fault = {
+        .request = VHOST_USER_ADD_MEM_REG, .occurrence = 2, .kind = FAULT_REFUSE, .value = 12};
+    Rig *rig = rig_start(NULL, &reconnect);
+
+    rig_boot(rig, NULL);
+    rig_plug(rig, 0);
+    rig_plug(rig, 1);
+    backend_fault(backend_of(rig), &fault);
+    hang_up(rig);
+    expect_event(rig, "ignored", "ADD_MEM_REG", "(memory backend 'm0'): backend refused (code 12)");
+    await_return(rig, 1);
+    rig_check_data(rig, 0, rig_dimm_address(rig, 1));
+    expect_no_event(rig);
+    assert_info(rig, "ignored", "1");
+    rig_end(rig);
+}
+
+/* --- the record of requests in flight --- */
+
+static Rig *start_with_record(uint64_t features, uint64_t protocol_features)
+{
+    BackendConfig config;
+
+    backend_config_init(&config);
+    config.features |= features;
+    config.protocol_features |= protocol_features;
+    return rig_start(&config, &reconnect);
+}
+
+/* The backend is given the file that it gave, and checks that; after a reset it gives another. */
+static void test_record(void)
+{
+    Rig *rig = start_with_record(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD));
+    Backend *backend = backend_of(rig);
+
+    rig_boot(rig, NULL);
+    for (guint round = 2; round <= 3; round++) {
+        hang_up(rig);
+        await_return(rig, 1);
+        g_assert_cmpuint(backend_count(backend, VHOST_USER_GET_INFLIGHT_FD), ==, 1);
+        g_assert_cmpuint(backend_count(backend, VHOST_USER_SET_INFLIGHT_FD), ==, round);
+    }
+    shut_out(rig);
+    virt_device_reset(driver_of(rig));
+    let_in(rig, 0);
+    rig_boot(rig, NULL);
+    g_assert_cmpuint(backend_count(backend, VHOST_USER_GET_INFLIGHT_FD), ==, 2);
+    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    rig_end(rig);
+}
+
+/* Where a packed ring is, only the record tells. */
+static void test_packed(gconstpointer with_record)
+{
+    BlkOptions disk = {.features = BIT(VIRTIO_F_RING_PACKED)};
+    Rig *rig = start_with_record(BIT(VIRTIO_F_RING_PACKED),
+                                 with_record ? BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) : 0);
+
+    rig_boot(rig, &disk);
+    hang_up(rig);
+    if (with_record) {
+        await_return(rig, 1);
+        g_assert_false(needs_reset(rig));
+    } else {
+        expect_event(rig, "needs-reset", NULL, "packed queue 0 cannot go on");
+        g_assert_true(needs_reset(rig));
+        virt_device_reset(driver_of(rig));
+        rig_boot(rig, NULL);
+        rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    }
+    expect_no_event(rig);
+    rig_end(rig);
+}
+
+/* --- each device has its own patience --- */
+
+static void test_reply_timeout(void)
+{
+    RigOptions options = {.devices = 2, .arguments = "-set device.b0.reply-timeout=300"};
+    BackendFault fault = {.request = VHOST_USER_ADD_MEM_REG, .occurrence = 1, .kind = FAULT_HANG};
+    Rig *rig = rig_start(NULL, &options);
+    g_autoptr(GError) error = NULL;
+
+    rig_boot(rig, NULL);
+    backend_fault(backend_of(rig), &fault);
+    g_assert_false(rig_plug_at(rig, 0, 0, &error));
+    rig_assert_names(error->message, "'b0'", "ADD_MEM_REG", "within 300 ms", NULL);
+    expect_event(rig, "dead", "ADD_MEM_REG", "within 300 ms");
+    expect_no_event(rig);
+    g_assert_true(needs_reset(rig));
+    rig_plug(rig, 1);
+    rig_check_data(rig, 1, rig_dimm_address(rig, 1));
+    rig_end(rig);
+}
+
 /* --- the machine without its backend --- */
 
 static void check_state(Rig *rig, const char *command, const char *status)
@@ -617,6 +715,11 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/vhost-user-reconnect/more-than-before", test_more_than_before);
     g_test_add_func("/vhost-user-reconnect/limit-meanwhile", test_limit_meanwhile);
+    g_test_add_func("/vhost-user-reconnect/refuses-region", test_refuses_region);
+    g_test_add_func("/vhost-user-reconnect/record", test_record);
+    g_test_add_data_func("/vhost-user-reconnect/packed/record", GUINT_TO_POINTER(1), test_packed);
+    g_test_add_data_func("/vhost-user-reconnect/packed/no-record", NULL, test_packed);
+    g_test_add_func("/vhost-user-reconnect/reply-timeout", test_reply_timeout);
     g_test_add_func("/vhost-user-reconnect/stop-and-continue", test_stop_and_continue);
     g_test_add_func("/vhost-user-reconnect/driver-reset", test_driver_reset);
     g_test_add_func("/vhost-user-reconnect/machine-reset", test_machine_reset);
