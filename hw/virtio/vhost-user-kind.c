@@ -84,6 +84,13 @@ gboolean vhost_user_kind_prepare(VhostUserPci *device, GError **error)
     return TRUE;
 }
 
+void vhost_user_kind_release(VhostUserPci *device)
+{
+    if (vhost_user_kind(device)->released != NULL) {
+        vhost_user_kind(device)->released(device);
+    }
+}
+
 /* --- configuration space --- */
 
 void vhost_user_kind_config_read(VirtioPci *virtio, uint32_t offset, void *bytes, uint32_t size)

@@ -54,6 +54,11 @@ uint64_t vhost_user_session_known_protocol_features(void)
     return PROTOCOL_FEATURES | TYPE_PROTOCOL_FEATURES;
 }
 
+gboolean vhost_user_session_has_protocol_features(VhostUserSession *session)
+{
+    return vhost_user_has_bit_30(session);
+}
+
 gboolean vhost_user_session_has_protocol(VhostUserSession *session, unsigned feature)
 {
     return vhost_user_has_protocol(session, (VhostUserProtocolFeature)feature);

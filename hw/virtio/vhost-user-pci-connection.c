@@ -246,6 +246,7 @@ static void failure_ended(VhostUserPci *device)
 {
     virtio_pci_teardown(VIRTIO_PCI(device));
     chardev_detach(device->chardev);
+    vhost_user_kind_release(device);
     device_realize_done(DEVICE(device), g_steal_pointer(&device->failure));
 }
 
@@ -321,6 +322,7 @@ static gboolean set_up(VhostUserPci *device, GError **error)
 
 static void connected_first(VhostUserPci *device, const GError *error)
 {
+    const VhostUserKind *kind = vhost_user_kind(device);
     GError *reason = error != NULL ? g_error_copy(error) : NULL;
 
     device->session = g_steal_pointer(&device->next);
@@ -332,6 +334,9 @@ static void connected_first(VhostUserPci *device, const GError *error)
         g_clear_handle_id(&device->patience, g_source_remove);
         g_clear_error(&device->failure);
         g_queue_push_tail(&devices, device);
+        if (kind->realized != NULL) {
+            kind->realized(device);
+        }
         pci_device_set_visible(PCI_DEVICE(device));
         device_realize_done(DEVICE(device), NULL);
     }
@@ -415,28 +420,40 @@ static void chardev_opened(gpointer opaque, int input G_GNUC_UNUSED, int output 
 
 /* --- realize and unrealize --- */
 
-DeviceProgress vhost_user_pci_realize(PciDevice *pci, GError **error)
+/* The device waits for its first connection. */
+static gboolean begin(VhostUserPci *device, GError **error)
 {
-    VhostUserPci *device = VHOST_USER_PCI(pci);
-
-    if (!virtio_pci_check_options(VIRTIO_PCI(device), error) ||
-        !vhost_user_kind_prepare(device, error) || !check_memory_is_shared(device, error)) {
-        return DEVICE_FAILED;
-    }
     device->frontend = (ChardevFrontend){
         .opened = chardev_opened,
         .opaque = device,
         .user = vhost_user_pci_name(device),
     };
+    if (!check_memory_is_shared(device, error)) {
+        return FALSE;
+    }
     if (!chardev_check_socket(device->chardev, error) ||
         !chardev_attach(device->chardev, &device->frontend, error)) {
         g_prefix_error(error, "device '%s': ", vhost_user_pci_name(device));
-        return DEVICE_FAILED;
+        return FALSE;
     }
     if (device->next == NULL && !vhost_user_pci_comes_back(device)) {
         chardev_detach(device->chardev);
         vm_error_set(error, "device '%s': chardev '%s' has no connection",
                      vhost_user_pci_name(device), VM_OBJECT(device->chardev)->id);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+DeviceProgress vhost_user_pci_realize(PciDevice *pci, GError **error)
+{
+    VhostUserPci *device = VHOST_USER_PCI(pci);
+
+    if (!vhost_user_kind_prepare(device, error)) {
+        return DEVICE_FAILED;
+    }
+    if (!begin(device, error)) {
+        vhost_user_kind_release(device);
         return DEVICE_FAILED;
     }
     if (vhost_user_pci_comes_back(device) && !is_awaited(device)) {
@@ -449,6 +466,7 @@ static void unrealize_ended(VhostUserPci *device)
 {
     virtio_pci_teardown(VIRTIO_PCI(device));
     chardev_detach(device->chardev);
+    vhost_user_kind_release(device);
     device_unrealize_done(DEVICE(device));
 }
 

@@ -37,6 +37,8 @@ void vhost_user_pci_report(VhostUserPci *device, VhostUserSession *session, cons
 const VhostUserKind *vhost_user_kind(VhostUserPci *device);
 /* Checks the properties and fills in what is wanted of the backend. */
 gboolean vhost_user_kind_prepare(VhostUserPci *device, GError **error);
+/* The reverse, when the device has no session any more. */
+void vhost_user_kind_release(VhostUserPci *device);
 /* VirtioPciClass.config_read and config_write. */
 void vhost_user_kind_config_read(VirtioPci *virtio, uint32_t offset, void *bytes, uint32_t size);
 void vhost_user_kind_config_write(VirtioPci *virtio, uint32_t offset, const void *bytes,

@@ -60,8 +60,25 @@ BackendRing *ring_new(void);
 void ring_free(BackendRing *ring);
 /* Makes the pointers good for the memory as it is. FALSE: the ring lies outside it. */
 gboolean ring_resolve(BackendRing *ring, BackendMemory *memory);
-/* Serves what is available. NULL, or what is wrong with the ring. */
-const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_index,
-                       BackendDisk *disk);
+/* What a request does, as pieces of host memory; the bytes written to the driver's. */
+typedef uint32_t RingExecutor(gpointer opaque, GArray *pieces);
+/* Serves what is available, @most requests. NULL, or what is wrong with the ring. */
+const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_index, guint most,
+                       RingExecutor *execute, gpointer opaque);
+/* Copies out of the readable pieces (or into the writable ones) from @offset on; bytes copied. */
+uint64_t ring_copy(GArray *pieces, gboolean writable, uint64_t offset, void *bytes, uint64_t size);
+/* Of a BackendDisk; one of no size gives everything back. */
+uint32_t disk_execute(gpointer opaque, GArray *pieces);
+
+/* --- packets: backend-network.c --- */
+
+typedef struct BackendNetwork {
+    GQueue packets; /* that came */
+    guint pair;     /* being served */
+} BackendNetwork;
+
+const char *network_serve(BackendNetwork *network, BackendRing *ring, guint index,
+                          BackendMemory *memory, gboolean event_index);
+void network_clear(BackendNetwork *network);
 
 #endif

@@ -49,9 +49,19 @@ static BackendRing *ring_at(Backend *backend, uint32_t index)
     return backend->rings->pdata[index];
 }
 
+/* Whether rings are looked at. */
 static gboolean serves(Backend *backend)
 {
-    return backend->disk.size || backend->config.echo;
+    return (backend->disk.size || backend->config.echo || backend->config.network) &&
+           !backend->config.count_only;
+}
+
+static guint index_of(Backend *backend, BackendRing *ring)
+{
+    guint index = 0;
+
+    g_ptr_array_find(backend->rings, ring, &index);
+    return index;
 }
 
 static void serve(Backend *backend, BackendRing *ring)
@@ -59,11 +69,17 @@ static void serve(Backend *backend, BackendRing *ring)
     gboolean event_index = !!(backend->features & (1ull << VIRTIO_RING_F_EVENT_IDX));
     const char *wrong;
 
-    if (!ring->running || !ring->enabled || ring->packed || !serves(backend) ||
-        backend->config.count_only) {
+    if (!ring->running || !ring->enabled || ring->packed || !serves(backend)) {
         return;
     }
-    wrong = ring_serve(ring, &backend->memory, event_index, &backend->disk);
+    if (backend->config.network) {
+        wrong = network_serve(&backend->network, ring, index_of(backend, ring), &backend->memory,
+                              event_index);
+        g_cond_broadcast(&backend->changed);
+    } else {
+        wrong =
+            ring_serve(ring, &backend->memory, event_index, UINT_MAX, disk_execute, &backend->disk);
+    }
     if (wrong) {
         session_violation(backend, "ring", wrong);
         ring->running = FALSE;

@@ -111,9 +111,7 @@ static const char *collect_chain(GArray *pieces, BackendMemory *memory,
     return "a descriptor chain has a loop";
 }
 
-/* Copies out of the readable pieces (or into the writable ones) from @offset on; bytes copied. */
-static uint64_t copy_pieces(GArray *pieces, gboolean writable, uint64_t offset, void *bytes,
-                            uint64_t size)
+uint64_t ring_copy(GArray *pieces, gboolean writable, uint64_t offset, void *bytes, uint64_t size)
 {
     uint64_t done = 0;
 
@@ -164,7 +162,7 @@ static uint8_t zero_ranges(BackendDisk *disk, GArray *pieces, uint64_t size)
     struct virtio_blk_discard_write_zeroes range;
 
     for (uint64_t offset = 0; offset + sizeof(range) <= size; offset += sizeof(range)) {
-        copy_pieces(pieces, FALSE, 16 + offset, &range, sizeof(range));
+        ring_copy(pieces, FALSE, 16 + offset, &range, sizeof(range));
         if (!in_disk(disk, range.sector, range.num_sectors * 512ull)) {
             return VIRTIO_BLK_S_IOERR;
         }
@@ -186,20 +184,20 @@ static uint32_t execute(BackendDisk *disk, GArray *pieces)
     if (out < sizeof(header) || in < 1) {
         return 0;
     }
-    copy_pieces(pieces, FALSE, 0, &header, sizeof(header));
+    ring_copy(pieces, FALSE, 0, &header, sizeof(header));
     out -= sizeof(header);
     in -= 1; /* the status */
     switch (header.type) {
     case VIRTIO_BLK_T_IN:
         if (in_disk(disk, header.sector, in)) {
-            written = copy_pieces(pieces, TRUE, 0, disk->bytes + header.sector * 512, in);
+            written = ring_copy(pieces, TRUE, 0, disk->bytes + header.sector * 512, in);
         } else {
             status = VIRTIO_BLK_S_IOERR;
         }
         break;
     case VIRTIO_BLK_T_OUT:
         if (in_disk(disk, header.sector, out)) {
-            copy_pieces(pieces, FALSE, 16, disk->bytes + header.sector * 512, out);
+            ring_copy(pieces, FALSE, 16, disk->bytes + header.sector * 512, out);
         } else {
             status = VIRTIO_BLK_S_IOERR;
         }
@@ -207,7 +205,7 @@ static uint32_t execute(BackendDisk *disk, GArray *pieces)
     case VIRTIO_BLK_T_FLUSH:
         break;
     case VIRTIO_BLK_T_GET_ID:
-        written = copy_pieces(pieces, TRUE, 0, (void *)serial, MIN(in, sizeof(serial)));
+        written = ring_copy(pieces, TRUE, 0, (void *)serial, MIN(in, sizeof(serial)));
         break;
     case VIRTIO_BLK_T_DISCARD:
     case VIRTIO_BLK_T_WRITE_ZEROES:
@@ -216,7 +214,7 @@ static uint32_t execute(BackendDisk *disk, GArray *pieces)
     default:
         status = VIRTIO_BLK_S_UNSUPP;
     }
-    copy_pieces(pieces, TRUE, in, &status, 1);
+    ring_copy(pieces, TRUE, in, &status, 1);
     return (uint32_t)written + 1;
 }
 
@@ -227,11 +225,19 @@ static uint32_t echo(GArray *pieces)
     g_autofree uint8_t *bytes = g_malloc(MAX(out, 1));
 
     bytes[0] = 0xa5;
-    copy_pieces(pieces, FALSE, 0, bytes, out);
+    ring_copy(pieces, FALSE, 0, bytes, out);
     while (done < in) {
-        done += copy_pieces(pieces, TRUE, done, bytes, MIN(MAX(out, 1), in - done));
+        done += ring_copy(pieces, TRUE, done, bytes, MIN(MAX(out, 1), in - done));
     }
     return (uint32_t)in;
+}
+
+uint32_t disk_execute(gpointer opaque, GArray *pieces)
+{
+    BackendDisk *disk = opaque;
+
+    disk->requests++;
+    return disk->size ? execute(disk, pieces) : echo(pieces);
 }
 
 /* --- the ring --- */
@@ -265,8 +271,8 @@ static gboolean more_available(BackendRing *ring, gboolean event_index)
     return __atomic_load_n(&ring->available->idx, __ATOMIC_ACQUIRE) != ring->next;
 }
 
-const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_index,
-                       BackendDisk *disk)
+const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_index, guint most,
+                       RingExecutor *execute, gpointer opaque)
 {
     g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
     uint16_t first, used;
@@ -275,7 +281,7 @@ const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_
         return "a ring lies outside the memory that is mapped";
     }
     first = used = ring->used->idx;
-    while (more_available(ring, event_index)) {
+    while (most-- > 0 && more_available(ring, event_index)) {
         uint16_t head = ring->available->ring[ring->next % ring->size];
         const char *wrong;
 
@@ -285,8 +291,7 @@ const char *ring_serve(BackendRing *ring, BackendMemory *memory, gboolean event_
             return wrong;
         }
         ring->next++;
-        store_used(ring, used++, head, disk->size ? execute(disk, pieces) : echo(pieces));
-        disk->requests++;
+        store_used(ring, used++, head, execute(opaque, pieces));
     }
     if (used != first && ring->call >= 0 && wants_call(ring, event_index, first, used)) {
         eventfd_write(ring->call, 1);

@@ -34,6 +34,7 @@ struct Backend {
     GArray *faults; /* of ArmedFault */
     char *violation;
     BackendDisk disk;
+    BackendNetwork network;
 
     /* Of the connection. */
     uint64_t features, protocol_features; /* negotiated */

@@ -232,6 +232,7 @@ void backend_free(Backend *backend)
     g_ptr_array_free(backend->rings, TRUE);
     g_array_free(backend->log, TRUE);
     g_array_free(backend->faults, TRUE);
+    network_clear(&backend->network);
     g_free(backend->violation);
     g_free(backend->path);
     g_mutex_clear(&backend->lock);

@@ -18,6 +18,7 @@ typedef struct BackendConfig {
     uint8_t config[VHOST_USER_MAX_CONFIG_SIZE]; /* device configuration */
     gboolean count_only; /* memory is not mapped: the least work that an answer takes */
     gboolean keep_log;   /* keep every message, for backend_message() */
+    gboolean network;    /* the rings are pairs of a network card's */
     uint64_t disk_size;  /* bytes of a RAM disk served on the rings (virtio-blk), 0: none */
     gboolean echo;       /* with disk_size 0: a request's bytes come back as its answer */
     gboolean select;     /* SET_CONFIG of bytes 0 and 1 makes byte 2 their exclusive or */
@@ -92,6 +93,13 @@ uint64_t backend_requests(Backend *backend); /* served so far */
 gboolean backend_config_change(Backend *backend, const uint8_t *config);
 /* @bytes as they are on the same channel, without waiting; FALSE if they did not go. */
 gboolean backend_send(Backend *backend, const void *bytes, gsize size);
+
+/* The next packet, with its header, that came from pair @pair: its size, of which at most @room
+ * bytes are copied; -1 after @milliseconds. */
+gssize backend_take_packet(Backend *backend, guint pair, void *bytes, gsize room,
+                           guint milliseconds);
+/* A packet with its header for pair @pair; FALSE if its ring does not work or has no room. */
+gboolean backend_send_packet(Backend *backend, guint pair, const void *bytes, gsize size);
 
 /* --- misbehaviour --- */
 

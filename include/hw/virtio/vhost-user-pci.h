@@ -84,6 +84,10 @@ struct VhostUserKind {
     /* Connected, or connected again: may take bits from the offered @features, or refuse.  After a
      * return what is left must hold what the driver chose. */
     gboolean (*connected)(VhostUserPci *device, uint64_t *features, GError **error);
+    /* The first backend fits, the guest sees the device from now on. */
+    void (*realized)(VhostUserPci *device);
+    /* Lets go of what prepare() took: realize has failed or unrealize has ended. */
+    void (*released)(VhostUserPci *device);
     /* Patches configuration bytes before the guest sees them. */
     void (*config_filter)(VhostUserPci *device, uint8_t *config, uint32_t size);
     /* A store to writable bytes of a configuration that is ours. */

@@ -97,6 +97,8 @@ void vhost_user_session_connect(VhostUserSession *session, VhostUserDone *done, 
 /* After connect: what the backend offers of the needed and transport features; without
  * F_PROTOCOL_FEATURES. */
 uint64_t vhost_user_session_features(VhostUserSession *session);
+/* Whether the backend knows protocol features at all (bit 30 of its features). */
+gboolean vhost_user_session_has_protocol_features(VhostUserSession *session);
 /* Whether protocol feature @feature (a number) is in use. */
 gboolean vhost_user_session_has_protocol(VhostUserSession *session, unsigned feature);
 /* How many queues to use: what was wanted, as far as the backend grants it, at least 1. */
