@@ -248,6 +248,11 @@ static void print_vhost_user(GString *output, json_object *result)
     }
 }
 
+static void print_text(GString *output, json_object *result)
+{
+    g_string_append(output, qmp_string(result, "human-readable-text"));
+}
+
 static void print_any(GString *output, json_object *result)
 {
     print_value(output, result, 0);
@@ -318,6 +323,10 @@ const HmpCommand hmp_info_commands[] = {
      .help = "the vhost-user devices and their backends",
      .qmp = "x-query-vhost-user",
      .print = print_vhost_user},
+    {.name = "info network",
+     .help = "the network cards and what they are plugged into",
+     .qmp = "x-query-network",
+     .print = print_text},
     {.name = "info rx-filter",
      .help = "the receive filters of the network devices",
      .qmp = "query-rx-filter",

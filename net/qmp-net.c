@@ -94,7 +94,8 @@ static void describe_netdev(const Netdev *netdev, const char *before, GString *t
 {
     g_autofree char *socket = chardev_filename(netdev->chardev);
 
-    g_string_append_printf(text, "%s%s: type=vhost-user,chardev=%s,queues=%u (%s, link %s)\r\n",
+    g_string_append_printf(text,
+                           "%s%s: index=0,type=vhost-user,chardev=%s,queues=%u (%s, link %s)\n",
                            before, VM_OBJECT((gpointer)netdev)->id, VM_OBJECT(netdev->chardev)->id,
                            netdev->queues, socket, netdev->down ? "down" : "up");
 }
@@ -103,7 +104,7 @@ static void describe_card(NetCard *card, gpointer text)
 {
     g_autofree char *mac = net_mac_text(card->mac);
 
-    g_string_append_printf(text, "%s: type=nic,model=%s,macaddr=%s (link %s)\r\n", card->name,
+    g_string_append_printf(text, "%s: index=0,type=nic,model=%s,macaddr=%s (link %s)\n", card->name,
                            card->model, mac, net_card_link_is_up(card) ? "up" : "down");
     describe_netdev(card->netdev, " \\ ", text);
 }

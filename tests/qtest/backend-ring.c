@@ -173,7 +173,7 @@ static uint8_t zero_ranges(BackendDisk *disk, GArray *pieces, uint64_t size)
 
 /* Executes one request; the number of bytes written to the driver's memory, 0 if it is no request
  * at all. */
-static uint32_t execute(BackendDisk *disk, GArray *pieces)
+static uint32_t disk_request(BackendDisk *disk, GArray *pieces)
 {
     static const char serial[VIRTIO_BLK_ID_BYTES] = "scripted backend";
     struct virtio_blk_outhdr header;
@@ -237,7 +237,7 @@ uint32_t disk_execute(gpointer opaque, GArray *pieces)
     BackendDisk *disk = opaque;
 
     disk->requests++;
-    return disk->size ? execute(disk, pieces) : echo(pieces);
+    return disk->size ? disk_request(disk, pieces) : echo(pieces);
 }
 
 /* --- the ring --- */

@@ -172,7 +172,7 @@ const BadOption bad_dimms[] = {
     {"-device device,id=d", "-device|'device'|-device help"},
     {"-device memory-device,id=d", "-device|'memory-device'|-device help"},
     {"-device pc-i440fx-9.2-machine,id=d", "-device|machine|-device help"},
-    {"-device virtio-net-pci,netdev=n", "-device|'virtio-net-pci'|-device help"},
+    {"-device virtio-net-pci,netdev=n", "-device|netdev|'n'"},
     {"-device '{'", "-device|JSON"},
     {"-device '{}'", "-device|driver"},
     {"-device '[]'", "-device|[]"},
