@@ -94,7 +94,8 @@ static void copy(Cursor *to, Cursor *from, gsize size)
         if (part == 0) {
             return;
         }
-        memcpy(cursor_bytes(to), cursor_bytes(from), part);
+        /* A guest may have put both into the same memory. */
+        memmove(cursor_bytes(to), cursor_bytes(from), part);
         cursor_move(to, part);
         cursor_move(from, part);
         size -= part;
