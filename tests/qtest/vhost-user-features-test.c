@@ -602,7 +602,11 @@ static void test_lacking(void)
     static const LackCase cases[] = {
         {BIT(VHOST_USER_F_PROTOCOL_FEATURES), 0, 8, "", {"CONFIG", "'b0'"}},
         {0, BIT(VHOST_USER_PROTOCOL_F_CONFIG), 8, "", {"CONFIG", "'b0'"}},
-        {BIT(VIRTIO_F_VERSION_1), 0, 8, "", {"VERSION_1", "'b0'"}},
+        {BIT(VIRTIO_F_VERSION_1),
+         0,
+         8,
+         "-global vhost-user-blk-pci.disable-legacy=on",
+         {"VERSION_1", "'b0'"}},
         {0, 0, 3, "-global vhost-user-blk-pci.num-queues=4", {"4 queues", "3"}},
         {0, 0, 0, "-global vhost-user-blk-pci.num-queues=4", {"4 queues", "0"}},
         {0,

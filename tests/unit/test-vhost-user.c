@@ -102,20 +102,32 @@ static MemorySection new_section(Fixture *f, const char *name, uint64_t address)
      BIT(VHOST_USER_PROTOCOL_F_CONFIG) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |                  \
      BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
-static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
+static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost, NULL};
+
+static void connect_backend(Fixture *f, VhostUserSession *before)
 {
-    static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost, NULL};
-    VhostUserConnection connection = {.name = "b0", .chardev = "c0"};
+    VhostUserConnection connection = {.name = "b0",
+                                      .chardev = "c0",
+                                      .reply_timeout = reply_timeout,
+                                      .may_return = TRUE,
+                                      .before = before};
     int ends[2];
 
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    f->backend.socket = ends[0];
+    f->backend.thread = g_thread_new("backend", backend_thread, &f->backend);
+    connection.socket = ends[1];
+    f->session = vhost_user_session_new(&connection, &f->needs, &callbacks, f);
+}
+
+static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
+{
     memset(f, 0, sizeof(*f));
     f->blocks = g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
     f->kick = event_fd_new(NULL);
     f->call = event_fd_new(NULL);
 
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
     f->backend = (Backend){
-        .socket = ends[0],
         .log = g_string_new(NULL),
         .features = BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(50),
         .protocol_features = protocol_features | BIT(VHOST_USER_PROTOCOL_F_XEN_MMAP),
@@ -124,12 +136,8 @@ static void begin_device(Fixture *f, uint64_t protocol_features, uint64_t slots)
         .config_byte = 0x11,
     };
     pthread_mutex_init(&f->backend.lock, NULL);
-    f->backend.thread = g_thread_new("backend", backend_thread, &f->backend);
-
     f->needs = (VhostUserNeeds){.config_size = 60, .needs_config = TRUE, .queues = 2};
-    connection.socket = ends[1];
-    connection.reply_timeout = reply_timeout;
-    f->session = vhost_user_session_new(&connection, &f->needs, &callbacks, f);
+    connect_backend(f, NULL);
 }
 
 static void begin(Fixture *f, uint64_t protocol_features, uint64_t slots)
@@ -481,6 +489,59 @@ static void test_whole_table(void)
     end(&f);
 }
 
+/* A session follows a lost one: ring positions, the driver's bytes and the limit go on. */
+static void test_follow(void)
+{
+    VhostUserRing ring = {.index = 0, .device_area = 0x3000};
+    VhostUserSession *before;
+    g_autoptr(GError) error = NULL;
+    g_autofree uint8_t *now = NULL, *then = NULL;
+    MemorySection third;
+    Fixture f;
+
+    begin(&f, ALL_PROTOCOL, 2);
+    connect_session(&f);
+    start(&f);
+    vhost_user_session_config_write(f.session, 3, "\x42", 1, FALSE);
+    stop(&f);
+    shutdown(f.backend.socket, SHUT_RDWR);
+    wait_for(&f.lost, 1);
+    g_thread_join(f.backend.thread);
+    fd_clear(&f.backend.socket);
+    fd_clear(&f.backend.requests);
+
+    add_memory(&f, "meanwhile", 256 * MIB);
+    g_assert_null(f.message);
+    third = new_section(&f, "third", 512 * MIB);
+    g_assert_false(memory_add(&third, on_done, &f, &error));
+    g_assert_cmpstr(error->message, ==, "vhost-user device 'b0' allows 2 memory slots, 2 in use");
+
+    before = f.session;
+    connect_backend(&f, before);
+    connect_session(&f);
+    g_assert_null(f.message);
+    vhost_user_session_configs(f.session, before, &now, &then);
+    g_assert_cmpmem(now, 60, then, 60);
+    g_assert_cmphex(now[3], ==, 0x42);
+    g_assert_true(vhost_user_session_resume_ring(f.session, &ring, FALSE, NULL));
+    g_assert_cmpuint(ring.base, ==, 7); /* where GET_VRING_BASE left it */
+    vhost_user_session_end(before, on_done, &f);
+    start(&f);
+    vhost_user_session_adopt(f.session);
+    stop(&f);
+    wait_for(&f.answers, 6); /* of connect twice, memory, both stops, the end of the first */
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 1 + 2);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_CONFIG), ==, 2);
+    g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 2);
+
+    /* After a reset nothing of the past counts. */
+    vhost_user_session_reset(f.session);
+    ring.base = 0;
+    g_assert_true(vhost_user_session_resume_ring(f.session, &ring, FALSE, NULL));
+    g_assert_cmpuint(ring.base, ==, 0);
+    end(&f);
+}
+
 static void test_hang(void)
 {
     Fixture f;
@@ -655,6 +716,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user/stop-during-change", test_stop_during_change);
     g_test_add_func("/vhost-user/limits", test_limits);
     g_test_add_func("/vhost-user/whole-table", test_whole_table);
+    g_test_add_func("/vhost-user/follow", test_follow);
     g_test_add_func("/vhost-user/hang", test_hang);
     g_test_add_func("/vhost-user/hang-at-end", test_hang_at_end);
     g_test_add_func("/vhost-user/hang-up", test_hang_up);
