@@ -449,7 +449,8 @@ DeviceProgress vhost_user_pci_realize(PciDevice *pci, GError **error)
 {
     VhostUserPci *device = VHOST_USER_PCI(pci);
 
-    if (!vhost_user_kind_prepare(device, error)) {
+    if (!virtio_pci_check_options(VIRTIO_PCI(device), error) ||
+        !vhost_user_kind_prepare(device, error)) {
         return DEVICE_FAILED;
     }
     if (!begin(device, error)) {
