@@ -51,8 +51,26 @@ typedef struct KvmState KvmState;
 KvmState *kvm_state_save(int vcpu_fd, GError **error);
 gboolean kvm_state_restore(int vcpu_fd, const KvmState *state, GError **error);
 void kvm_state_free(KvmState *state);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvmState, kvm_state_free)
+/* At the end of the machine. */
+void kvm_state_clear(void);
 /* Sets the registers of @boot on top. */
 gboolean kvm_state_boot(int vcpu_fd, const VcpuBoot *boot, GError **error);
+
+/* --- kvm-machine.c: what is in the kernel beside CPUs; while no CPU is in the guest --- */
+
+typedef struct KvmMachineState KvmMachineState;
+
+KvmMachineState *kvm_machine_save(GError **error); /* g_free() */
+gboolean kvm_machine_restore(const KvmMachineState *state, GError **error);
+/* The guest's clock stands still in between; a second stop changes nothing. */
+void kvm_clock_stop(void);
+void kvm_clock_continue(void);
+
+/* --- kvm-failure.c --- */
+
+/* Says in the log where the CPU is: its registers, and the bytes at its instruction pointer. */
+void kvm_failure_log(int vcpu_fd, guint index);
 
 /* --- kvm-cpuid.c --- */
 

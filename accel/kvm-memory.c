@@ -19,6 +19,7 @@ static guint slots_used;
 static GHashTable *slots; /* guest address (uint64_t *) -> slot number */
 static GArray *free_list; /* numbers below slots_ever that are free */
 static guint slots_ever;  /* numbers from here on were never used */
+static gboolean logging;  /* of written pages */
 
 static guint take_number(void)
 {
@@ -37,6 +38,7 @@ static int set_slot(guint number, uint64_t address, uint64_t size, void *host)
 {
     struct kvm_userspace_memory_region region = {
         .slot = number,
+        .flags = logging && size ? KVM_MEM_LOG_DIRTY_PAGES : 0,
         .guest_phys_addr = address,
         .memory_size = size,
         .userspace_addr = (uint64_t)(uintptr_t)host,
@@ -90,12 +92,73 @@ static void remove_section(const MemorySection *section)
     slots_used--;
 }
 
+/* --- pages that were written to --- */
+
+/* Gives all slots the flag that `logging` says; the first failure as -errno. */
+static int flag_all(void)
+{
+    GArray *sections = memory_sections_copy(NULL);
+    int result = 0;
+
+    for (guint i = 0; result == 0 && i < sections->len; i++) {
+        const MemorySection *section = &g_array_index(sections, MemorySection, i);
+        gpointer number;
+        if (g_hash_table_lookup_extended(slots, &section->guest_address, NULL, &number)) {
+            result = set_slot(GPOINTER_TO_UINT(number), section->guest_address, section->size,
+                              memory_section_host(section));
+        }
+    }
+    memory_sections_free(sections);
+    return result;
+}
+
+static void log_stop(void)
+{
+    logging = FALSE;
+    flag_all(); /* a slot that keeps the flag is slower, not wrong */
+}
+
+static gboolean log_start(GError **error)
+{
+    logging = TRUE;
+    int result = flag_all();
+
+    if (result < 0) {
+        log_stop();
+        vm_error_set_errno(error, -result, "-accel kvm: KVM_MEM_LOG_DIRTY_PAGES");
+    }
+    return result == 0;
+}
+
+static uint64_t *log_take(const MemorySection *section, GError **error)
+{
+    uint64_t pages = (section->size + MEMORY_LOG_PAGE - 1) / MEMORY_LOG_PAGE;
+    g_autofree uint64_t *bits = g_new0(uint64_t, (pages + 63) / 64);
+    struct kvm_dirty_log log = {.dirty_bitmap = bits};
+    gpointer number;
+
+    if (!g_hash_table_lookup_extended(slots, &section->guest_address, NULL, &number)) {
+        vm_error_set(error, "memory '%s': it is no slot of KVM", section->block->name);
+        return NULL;
+    }
+    log.slot = GPOINTER_TO_UINT(number);
+    int result = kvm_ioctl(kvm.vm_fd, KVM_GET_DIRTY_LOG, &log);
+    if (result < 0) {
+        vm_error_set_errno(error, -result, "memory '%s': KVM_GET_DIRTY_LOG", section->block->name);
+        return NULL;
+    }
+    return g_steal_pointer(&bits);
+}
+
 void kvm_memory_start(void)
 {
     static const MemoryAccelerator accelerator = {
         .free_slots = free_slots,
         .add = add_section,
         .remove = remove_section,
+        .log_start = log_start,
+        .log_stop = log_stop,
+        .log_take = log_take,
     };
 
     slots_limit = (guint)kvm_has(KVM_CAP_NR_MEMSLOTS);

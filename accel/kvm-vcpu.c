@@ -5,6 +5,7 @@
  */
 #include "kvm-internal.h"
 
+#include "accel/vcpu-stats.h"
 #include "system/clock.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
@@ -36,8 +37,10 @@ typedef struct Vcpu {
     KvmState *power_on;
     pthread_t thread;
     gboolean thread_made;
-    gint thread_id; /* of the host */
+    gint thread_id; /* of the host. Under the mutex */
     gboolean stuck; /* has met what it cannot go on from; until a reset.  Under the mutex */
+    guint64 exits[VCPU_EXIT_REASONS]; /* of its thread; read by others as atomics */
+    KvmState *kept;                   /* NULL: none */
 } Vcpu;
 
 /* A pause that waits for the CPUs. */
@@ -53,6 +56,8 @@ static gboolean running;             /* CPUs shall be in the guest. Under the mu
 static gboolean ending;              /* threads shall end. Under the mutex */
 static guint parked;                 /* CPUs that stand still. Under the mutex */
 static GQueue pauses = G_QUEUE_INIT; /* of Pause.  VM lock */
+static KvmMachineState *machine_power_on;
+static KvmMachineState *machine_kept; /* NULL: none */
 static __thread struct kvm_run *current_run;
 
 /* --- standing still --- */
@@ -64,6 +69,16 @@ static void kicked(int number G_GNUC_UNUSED)
     }
 }
 
+/* Each CPU says to its guest that it was stopped, so that no watchdog there takes it for a lockup
+ * (api.rst, KVM_KVMCLOCK_CTRL); a guest that does not use kvmclock cannot be told. */
+static void stop_time(void)
+{
+    kvm_clock_stop();
+    for (guint i = 0; i < vcpus->len; i++) {
+        kvm_ioctl(((const Vcpu *)g_ptr_array_index(vcpus, i))->fd, KVM_KVMCLOCK_CTRL, NULL);
+    }
+}
+
 static void finish_pauses(gpointer opaque G_GNUC_UNUSED)
 {
     Pause *pause;
@@ -72,6 +87,9 @@ static void finish_pauses(gpointer opaque G_GNUC_UNUSED)
     pthread_mutex_lock(&mutex);
     still = still && !running && parked == vcpus->len;
     pthread_mutex_unlock(&mutex);
+    if (still) {
+        stop_time();
+    }
     while (still && (pause = g_queue_pop_head(&pauses)) != NULL) {
         pause->done(pause->opaque);
         g_free(pause);
@@ -128,6 +146,7 @@ static void pause_vcpus(void (*done)(gpointer opaque), gpointer opaque)
 
 static void resume_vcpus(void)
 {
+    kvm_clock_continue();
     pthread_mutex_lock(&mutex);
     running = TRUE;
     pthread_cond_broadcast(&changed);
@@ -137,6 +156,11 @@ static void resume_vcpus(void)
 
 static void reset_vcpus(void)
 {
+    g_autoptr(GError) wrong = NULL;
+
+    if (!kvm_machine_restore(machine_power_on, &wrong)) {
+        report_error("the machine cannot be reset: %s", wrong->message);
+    }
     for (guint i = 0; i < vcpus->len; i++) {
         Vcpu *vcpu = g_ptr_array_index(vcpus, i);
         g_autoptr(GError) error = NULL;
@@ -187,19 +211,29 @@ static void get_stuck(Vcpu *vcpu)
     pthread_mutex_unlock(&mutex);
 }
 
+static void count(Vcpu *vcpu, VcpuExit reason)
+{
+    __atomic_fetch_add(&vcpu->exits[reason], 1, __ATOMIC_RELAXED);
+}
+
+/* The machine stops and says so; it lives on, for whoever wants to look at it or reset it. */
 static void fail(Vcpu *vcpu, const char *what, uint64_t number)
 {
+    count(vcpu, VCPU_EXIT_ERROR);
     report_error("CPU %u: KVM cannot run it any more: %s 0x%" PRIx64, vcpu->index, what, number);
+    kvm_failure_log(vcpu->fd, vcpu->index);
     get_stuck(vcpu);
     vm_lock();
-    run_state_stop(NULL, NULL);
+    run_state_request_stop(RUN_STATE_INTERNAL_ERROR);
     vm_unlock();
 }
 
 static void request_reset(Vcpu *vcpu)
 {
     get_stuck(vcpu);
+    vm_lock();
     run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
+    vm_unlock();
 }
 
 static void handle_exit(Vcpu *vcpu)
@@ -212,18 +246,20 @@ static void handle_exit(Vcpu *vcpu)
                                               : 0);
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
+        count(vcpu, VCPU_EXIT_PORT);
         port_access(run);
         break;
     case KVM_EXIT_MMIO:
+        count(vcpu, VCPU_EXIT_MEMORY);
         memory_access(run);
         break;
     case KVM_EXIT_IRQ_WINDOW_OPEN:
     case KVM_EXIT_INTR:
+        count(vcpu, VCPU_EXIT_OTHER);
         break;
     case KVM_EXIT_SHUTDOWN: /* triple fault: a PC resets itself */
-        request_reset(vcpu);
-        break;
     case KVM_EXIT_SYSTEM_EVENT:
+        count(vcpu, VCPU_EXIT_SHUTDOWN);
         request_reset(vcpu);
         break;
     case KVM_EXIT_FAIL_ENTRY:
@@ -244,13 +280,17 @@ static void *vcpu_thread(void *opaque)
     Vcpu *vcpu = opaque;
 
     current_run = vcpu->run;
+    pthread_mutex_lock(&mutex);
     vcpu->thread_id = (gint)syscall(SYS_gettid);
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
     while (wait_to_run(vcpu)) {
         int result = ioctl(vcpu->fd, KVM_RUN, NULL);
 
         if (result == 0) {
             handle_exit(vcpu);
         } else if (errno == EINTR || errno == EAGAIN) {
+            count(vcpu, VCPU_EXIT_INTERRUPT);
             /* What was asked for is looked at only after this, so that no kick is lost. */
             vcpu->run->immediate_exit = 0;
             continue;
@@ -275,6 +315,7 @@ static void vcpu_free(gpointer opaque)
         close(vcpu->fd);
     }
     kvm_state_free(vcpu->power_on);
+    kvm_state_free(vcpu->kept);
     g_free(vcpu);
 }
 
@@ -313,6 +354,11 @@ static gboolean start_thread(Vcpu *vcpu, GError **error)
     }
     vcpu->thread_made = TRUE;
     pthread_setname_np(vcpu->thread, name);
+    pthread_mutex_lock(&mutex);
+    while (!vcpu->thread_id) { /* query-cpus-fast shall have it */
+        pthread_cond_wait(&changed, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
     return TRUE;
 }
 
@@ -343,6 +389,10 @@ gboolean kvm_vcpus_start(GError **error)
         if (!make_vcpu(i, error)) {
             return FALSE;
         }
+    }
+    machine_power_on = kvm_machine_save(error);
+    if (!machine_power_on) {
+        return FALSE;
     }
     for (guint i = 0; i < vcpus->len; i++) {
         if (!start_thread(g_ptr_array_index(vcpus, i), error)) {
@@ -375,11 +425,83 @@ void kvm_vcpus_stop(void)
     vm_lock();
     g_queue_clear_full(&pauses, g_free);
     g_clear_pointer(&vcpus, g_ptr_array_unref);
+    g_clear_pointer(&machine_power_on, g_free);
+    g_clear_pointer(&machine_kept, g_free);
     kvm_cpuid_clear();
+    kvm_state_clear();
+}
+
+/* --- what others ask for --- */
+
+static Vcpu *find(guint index)
+{
+    return vcpus && index < vcpus->len ? g_ptr_array_index(vcpus, index) : NULL;
 }
 
 gint vcpu_thread_id(guint index)
 {
-    return vcpus && index < vcpus->len ? ((const Vcpu *)g_ptr_array_index(vcpus, index))->thread_id
-                                       : 0;
+    const Vcpu *vcpu = find(index);
+
+    return vcpu ? vcpu->thread_id : 0;
+}
+
+guint64 vcpu_exit_count(guint index, VcpuExit reason)
+{
+    Vcpu *vcpu = find(index);
+
+    return vcpu ? __atomic_load_n(&vcpu->exits[reason], __ATOMIC_RELAXED) : 0;
+}
+
+/* TRUE if no CPU is in the guest. */
+static gboolean standing_still(GError **error)
+{
+    gboolean still = FALSE;
+
+    if (!vcpus) {
+        vm_error_set(error, "there are no CPUs whose state could be kept; it needs -accel kvm");
+        return FALSE;
+    }
+    pthread_mutex_lock(&mutex);
+    still = !running && parked == vcpus->len;
+    pthread_mutex_unlock(&mutex);
+    if (!still) {
+        vm_error_set(error, "the CPUs are running; stop the machine first");
+    }
+    return still;
+}
+
+gboolean vcpu_state_keep(GError **error)
+{
+    if (!standing_still(error)) {
+        return FALSE;
+    }
+    g_clear_pointer(&machine_kept, g_free);
+    for (guint i = 0; i < vcpus->len; i++) {
+        Vcpu *vcpu = find(i);
+        kvm_state_free(vcpu->kept);
+        vcpu->kept = kvm_state_save(vcpu->fd, error);
+        if (!vcpu->kept) {
+            return FALSE;
+        }
+    }
+    machine_kept = kvm_machine_save(error);
+    return machine_kept != NULL;
+}
+
+gboolean vcpu_state_put_back(GError **error)
+{
+    if (!standing_still(error)) {
+        return FALSE;
+    }
+    if (!machine_kept) {
+        vm_error_set(error, "no state of the CPUs was kept");
+        return FALSE;
+    }
+    for (guint i = 0; i < vcpus->len; i++) {
+        const Vcpu *vcpu = find(i);
+        if (!kvm_state_restore(vcpu->fd, vcpu->kept, error)) {
+            return FALSE;
+        }
+    }
+    return kvm_machine_restore(machine_kept, error);
 }

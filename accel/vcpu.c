@@ -2,6 +2,8 @@
 /* What is known of virtual CPUs before they exist. */
 #include "accel/vcpu.h"
 
+#include "accel/vcpu-stats.h"
+
 static VcpuTopology topology = {1, 1, 1, 1};
 static VcpuBoot boot;
 static gboolean boot_is_set;
@@ -40,4 +42,15 @@ void vcpu_set_boot(const VcpuBoot *chosen)
 const VcpuBoot *vcpu_boot(void)
 {
     return boot_is_set ? &boot : NULL;
+}
+
+const char *vcpu_exit_name(VcpuExit reason)
+{
+    static const char *const names[VCPU_EXIT_REASONS] = {
+        [VCPU_EXIT_PORT] = "port",           [VCPU_EXIT_MEMORY] = "memory",
+        [VCPU_EXIT_INTERRUPT] = "interrupt", [VCPU_EXIT_SHUTDOWN] = "shutdown",
+        [VCPU_EXIT_ERROR] = "error",         [VCPU_EXIT_OTHER] = "other",
+    };
+
+    return names[reason];
 }

@@ -155,9 +155,27 @@ typedef struct MemoryAccelerator {
     guint (*free_slots)(void); /* how many more sections it takes; NULL: unlimited */
     gboolean (*add)(const MemorySection *section, GError **error);
     void (*remove)(const MemorySection *section);
+    /* From now on the pages that a guest writes to are noted, of all sections, also of later ones.
+     */
+    gboolean (*log_start)(GError **error);
+    void (*log_stop)(void);
+    /* A bit for each page of the section written to since the last call, then none; g_free(). */
+    uint64_t *(*log_take)(const MemorySection *section, GError **error);
 } MemoryAccelerator;
 /* @accelerator is kept, not copied; NULL: none.  Before guest RAM changes. */
 void memory_set_accelerator(const MemoryAccelerator *accelerator);
+
+/*
+ * Dirty pages: which ones the guest's CPUs have written to since the log was started, or last
+ * taken. What devices write is not in it: their backends have logs of their own.  FALSE or NULL
+ * with @error under an accelerator that notes nothing, or fails to.
+ */
+#define MEMORY_LOG_PAGE UINT64_C(4096)
+gboolean memory_log_start(GError **error);
+void memory_log_stop(void);
+gboolean memory_log_is_on(void);
+/* A bit for each page of @section, lowest first; g_free(). */
+uint64_t *memory_log_take(const MemorySection *section, GError **error);
 
 /* Seconds that listeners have for their answers (default 10). */
 #define MEMORY_TRANSACTION_SECONDS 10

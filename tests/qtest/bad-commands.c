@@ -33,6 +33,11 @@ const BadCommand bad_commands[] = {
     {"query-cpu-model-expansion", "{'type':'full','model':{'name':'host','props':7}}",
      "model.props|7", GENERIC},
     {"query-cpu-model-expansion", "{'type':'full','model':{}}", "model.name", GENERIC},
+    /* state of CPUs and RAM that only KVM has */
+    {"x-cpu-state-keep", "{}", "no CPUs|-accel kvm", GENERIC},
+    {"x-cpu-state-put-back", "{}", "no CPUs|-accel kvm", GENERIC},
+    {"x-dirty-log", "{'enable':true}", "accelerator|pages", GENERIC},
+    {"x-query-dirty-log", "{}", "not noted", GENERIC},
     /* chardevs */
     {"chardev-add", "{'id':'x','backend':{'type':'foo','data':{}}}", "type|'foo'|socket", GENERIC},
     {"chardev-add", "{'id':'x','backend':{}}", "type", GENERIC},

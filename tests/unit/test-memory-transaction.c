@@ -470,8 +470,11 @@ static guint accelerator_free_slots(void)
 
 static void test_accelerator(void)
 {
-    static const MemoryAccelerator accelerator = {accelerator_free_slots, accelerator_add,
-                                                  accelerator_remove};
+    static const MemoryAccelerator accelerator = {
+        .free_slots = accelerator_free_slots,
+        .add = accelerator_add,
+        .remove = accelerator_remove,
+    };
     MemorySection third = {0x300000, SIZE, NULL, 0};
     g_autoptr(GError) error = NULL;
 
