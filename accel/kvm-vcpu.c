@@ -275,6 +275,34 @@ static void handle_exit(Vcpu *vcpu)
     }
 }
 
+static gboolean shall_run(void)
+{
+    gboolean result;
+
+    pthread_mutex_lock(&mutex);
+    result = running;
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+/*
+ * KVM finishes the instruction of an access when it is entered the next time (api.rst, struct
+ * kvm_run): before a pause it has to be, so that registers and memory belong to one moment.
+ */
+static void finish_access(Vcpu *vcpu)
+{
+    int result = 0;
+
+    while (result == 0 && !shall_run()) {
+        vcpu->run->immediate_exit = 1;
+        result = ioctl(vcpu->fd, KVM_RUN, NULL);
+        vcpu->run->immediate_exit = 0;
+        if (result == 0) {
+            handle_exit(vcpu); /* a second half, in another page */
+        }
+    }
+}
+
 static void *vcpu_thread(void *opaque)
 {
     Vcpu *vcpu = opaque;
@@ -289,6 +317,7 @@ static void *vcpu_thread(void *opaque)
 
         if (result == 0) {
             handle_exit(vcpu);
+            finish_access(vcpu);
         } else if (errno == EINTR || errno == EAGAIN) {
             count(vcpu, VCPU_EXIT_INTERRUPT);
             /* What was asked for is looked at only after this, so that no kick is lost. */

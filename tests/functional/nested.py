@@ -65,7 +65,7 @@ class Host:
             + [word for number, path in enumerate(self.sockets) for word in
                ("-chardev", f"socket,id=s{number},path={path},server=on,wait=off",
                 "-serial", f"chardev:s{number}")],
-            kernel=kernel, modules=["kvm_amd"], files=content)
+            kernel=kernel, modules=["kvm_amd"], files=content, command_line="no_timer_check")
 
     @staticmethod
     def kernel_files(name):

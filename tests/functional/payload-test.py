@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the accelerator does for its guest, tried by a guest of a few hundred instructions.
+
+payload.c runs in a machine on a nested host (nested.py) and prints a line for each check.  What it
+cannot see is checked here: exits, slots, written pages, state that is kept and put back.  Its mailbox
+lies in RAM, which is a file, so that both sides reach it without an exit.
+"""
+import argparse
+import struct
+import sys
+import time
+
+from guest import GuestError, run_test, wait_until
+from nested import Host
+from qmp import Qmp, QmpError
+
+MIB = 1 << 20
+MAILBOX = 2 * MIB
+BURST = 100      # requests, as payload.c has it
+SLOTS = 8      # DIMMs that are plugged one after the other
+SLOT = 2         # MiB of each
+FIRST = 1 << 32  # guest address of the first
+
+
+class Payload:
+    """The machine with the payload in it."""
+
+    def __init__(self, host):
+        self._host = host
+        self._said = 0
+        self.lines = []
+        self.qmp = Qmp(host.sockets[0], 60, self._start)
+
+    def _start(self):
+        self._host.run(
+            "rm -f /tmp/vmm.status /tmp/payload.log; "
+            "(vmm -accel kvm -cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
+            "-smp 4,sockets=1,cores=2,threads=2 -nodefaults -display none -m 64,slots=1000,maxmem=8G "
+            "-object memory-backend-file,id=ram,size=64M,mem-path=/tmp/ram,share=on "
+            "-machine pc,memory-backend=ram -chardev file,id=s,path=/tmp/payload.log "
+            "-device isa-serial,chardev=s -chardev socket,id=disk,path=/tmp/disk.sock "
+            "-device vhost-user-blk-pci,id=disk0,chardev=disk -qmp stdio -kernel /payload "
+            "-name payload,debug-threads=on "
+            "</dev/ttyS2 >/dev/ttyS2 2>/tmp/vmm.log; echo $? >/tmp/vmm.status) &")
+
+    def _read(self, offset, form):
+        text = self._host.run(f"dd if=/tmp/ram bs=4 skip={(MAILBOX + offset) // 4} count=2 "
+                              "2>/dev/null | od -An -tx1")
+        return struct.unpack_from(form, bytes.fromhex(text))[0]
+
+    def _write(self, offset, content):
+        octal = "".join(f"\\{byte:03o}" for byte in content)
+        self._host.run(f"printf '{octal}' | dd of=/tmp/ram bs=4 seek={(MAILBOX + offset) // 4} "
+                       "conv=notrunc 2>/dev/null")
+
+    def poll(self):
+        """Takes what was printed; a check that failed is the end."""
+        text = self._host.run("cat /tmp/payload.log 2>/dev/null || true")
+        lines = text[:text.rfind("\n") + 1].splitlines()
+        new, self._said = lines[self._said:], len(lines)
+        self.lines += new
+        for line in new:
+            if not line.startswith("ok ") and line != "end":
+                raise GuestError(f"the payload says '{line}'")
+        return new
+
+    def wait_step(self, step, timeout=30):
+        def there():
+            self.poll()
+            return self._read(0, "<I") == step
+        wait_until(there, timeout, f"step {step} of the payload")
+
+    def go(self, step):
+        self._write(4, struct.pack("<I", step))
+
+    def set_address(self, address):
+        self._write(24, struct.pack("<Q", address))
+
+    def has_full_registers(self):
+        return self._read(12, "<I") == 1
+
+    def resume(self):
+        self._write(16, struct.pack("<I", 1))
+
+    def exits(self):
+        """{reason: how often} of all CPUs, less those that were called out."""
+        total = {}
+        for cpu in self.qmp.command("x-query-cpu-exits"):
+            for reason, count in cpu.items():
+                if reason not in ("cpu-index", "interrupt"):
+                    total[reason] = total.get(reason, 0) + count
+        return total
+
+
+def start_host(options, directory, exits):
+    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
+                files={"payload": options.payload}, emulator=options.emulator)
+    exits.callback(host.kill)
+    host.boot()
+    host.run("ulimit -n 65536; truncate -s 1M /tmp/disk; truncate -s 64M /tmp/ram; "
+             "printf 'Hlo disk' | dd of=/tmp/disk conv=notrunc 2>/dev/null")
+    host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk",
+                       "/tmp/disk.sock")
+    return host
+
+
+def check_burst(payload, tap):
+    payload.wait_step(1)
+    before = payload.exits()
+    payload.go(1)
+    payload.wait_step(2)
+    after = payload.exits()
+    if before != after:
+        raise GuestError(f"{BURST} requests led to the process: {before}, then {after}")
+    payload.go(2)
+    tap.ok(f"{BURST} requests without one exit to the process")
+
+
+def plug(payload, number):
+    payload.qmp.command("object-add", qom_type="memory-backend-memfd", id=f"m{number}",
+                        size=SLOT * MIB)
+    payload.qmp.command("device_add", driver="pc-dimm", id=f"d{number}", memdev=f"m{number}")
+
+
+def check_slots(payload, tap):
+    payload.wait_step(3)
+    for number in range(SLOTS):
+        plug(payload, number)
+    devices = payload.qmp.command("query-memory-devices")
+    addresses = sorted(device["data"]["addr"] for device in devices)
+    if len(set(addresses)) != SLOTS:
+        raise GuestError(f"{len(set(addresses))} DIMMs, not {SLOTS}")
+    payload.set_address(addresses[-1])
+    payload.go(3)
+    payload.wait_step(4)
+    tap.ok(f"{SLOTS} memory slots")
+    return addresses[-1]
+
+
+def written_pages(payload, address):
+    sections = payload.qmp.command("x-query-dirty-log")
+    return next(section["pages"] for section in sections if section["address"] == address)
+
+
+def check_written_pages(payload, tap, address):
+    payload.qmp.command("x-dirty-log", enable=True)
+    written_pages(payload, address)
+    payload.go(4)
+    payload.wait_step(5)
+    first, second = written_pages(payload, address), written_pages(payload, address)
+    payload.qmp.command("x-dirty-log", enable=False)
+    if first != 10 or second:
+        raise GuestError(f"10 pages were written to: {first} are noted, then {second}")
+    tap.ok("the pages that were written to are noted")
+    payload.go(5)
+
+
+def check_state(payload, tap):
+    wait_until(payload.has_full_registers, 20, "full registers")
+    try:
+        payload.qmp.command("x-cpu-state-keep")
+        raise GuestError("the state of running CPUs is kept")
+    except QmpError:
+        pass
+    payload.qmp.command("stop")
+    payload.qmp.command("x-cpu-state-keep")
+    payload.resume()
+    payload.qmp.command("cont")
+    payload.wait_step(99)
+    payload.qmp.command("stop")
+    payload.qmp.command("x-cpu-state-put-back")
+    payload.qmp.command("cont")
+    payload.wait_step(6)
+    tap.ok("the whole state is kept and put back")
+
+
+def check_end(payload, host, tap):
+    payload.go(6)
+    payload.wait_step(7)
+    if not payload.qmp.event("RESET", 10):
+        raise GuestError("no event RESET")
+    if len(payload.qmp.command("query-memory-devices")) != SLOTS:
+        raise GuestError("DIMMs are gone after a reset")
+    payload.go(7)
+    if not payload.qmp.event("STOP", 20):
+        raise GuestError("no event STOP")
+    wait_until(lambda: payload.qmp.command("query-status")["status"] == "internal-error", 10,
+               "state internal-error")
+    log = host.run("cat /tmp/vmm.log")
+    if "CPU 0" not in log or "rip=0x" not in log:
+        raise GuestError(f"the log has no registers: {log}")
+    tap.ok("what a CPU cannot go on from stops the machine and is in the log")
+    names = host.run("cat /proc/$(pidof vmm)/task/*/comm")
+    if any(f"CPU {number}/KVM" not in names for number in range(4)):
+        raise GuestError(f"the threads' names are {names}")
+    tap.ok("CPU threads have names")
+    payload.qmp.command("system_reset")
+    payload.qmp.command("quit")
+    wait_until(lambda: host.run("cat /tmp/vmm.status 2>/dev/null || true").strip() == "0", 20,
+               "a good end")
+
+
+def check_cpus(payload, tap):
+    model = payload.qmp.command("query-cpu-model-expansion", type="full",
+                                model={"name": "host", "props": {"sse3": False}})["model"]
+    if not model["props"]["fpu"] or model["props"]["sse3"] or not model["props"]["svm"]:
+        raise GuestError(f"the model is {model}")
+    places = [cpu["props"] for cpu in payload.qmp.command("query-cpus-fast")]
+    if [(place["core-id"], place["thread-id"]) for place in places] != [
+            (0, 0), (0, 1), (1, 0), (1, 1)]:
+        raise GuestError(f"the CPUs are {places}")
+    tap.ok("models and places of CPUs")
+
+
+def test(options, tap, directory, exits):
+    begin = time.monotonic()
+    host = start_host(options, directory, exits)
+    tap.ok("a host with KVM")
+    try:
+        payload = Payload(host)
+        check_cpus(payload, tap)
+        check_burst(payload, tap)
+        address = check_slots(payload, tap)
+        check_written_pages(payload, tap, address)
+        check_state(payload, tap)
+        check_end(payload, host, tap)
+        tap.note(f"after {time.monotonic() - begin:.1f} s")
+        for line in payload.lines:
+            if line.startswith("ok "):
+                tap.ok(line[3:])
+    except Exception:
+        tap.note(host.run("cat /tmp/payload.log || true"))
+        host.keep_logs()
+        raise
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vmm", required=True, help="the program under test")
+    parser.add_argument("--backend", required=True, help="vhost-user-blk")
+    parser.add_argument("--payload", required=True, help="the payload as an ELF image")
+    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
+    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
+    options = parser.parse_args()
+    return run_test(lambda *rest: test(options, *rest), 280, options.logs)
+
+
+sys.exit(main())
