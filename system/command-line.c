@@ -21,12 +21,12 @@ static const CommandLineOption options[] = {
     {"h", NULL, NULL, NULL, NULL},
     {"version", NULL, "print the version and exit", NULL, NULL},
     {"machine", "[type=]NAME[,key=value,...]", "the machine; 'help' lists the names",
-     "type:string, accel:string, memory-backend:string, mem-merge:boolean, "
+     "type:string, accel:string, kernel-irqchip:string, memory-backend:string, mem-merge:boolean, "
      "dump-guest-core:boolean",
      NULL},
     {"M", "[type=]NAME[,key=value,...]", NULL, NULL, NULL},
     {"accel", "[accel=]NAME[:NAME...]", "what runs the guest; 'help' lists the names",
-     "accel:string", NULL},
+     "accel:string, kernel-irqchip:string, dirty-ring-size:number", NULL},
     {"m", "[size=]N[,slots=N,maxmem=N]",
      "guest RAM (default unit MiB), slots for memory devices, and the size it may grow to",
      "size:size, slots:number, maxmem:size", NULL},

@@ -111,12 +111,57 @@ static gboolean apply_memory(const char *value, uint64_t *size, uint64_t *slots,
     return TRUE;
 }
 
+/* Where the interrupt controllers are: in the kernel, which is what KVM is used for here. */
+static gboolean take_irqchip(json_object *options, const char *option, GError **error)
+{
+    g_autofree char *place = options_take(options, "kernel-irqchip");
+
+    if (!place || g_str_equal(place, "on")) {
+        return TRUE;
+    }
+    if (g_str_equal(place, "off") || g_str_equal(place, "split")) {
+        vm_error_set(error,
+                     "%s kernel-irqchip=%s: this version has no interrupt controllers of its own, "
+                     "they are KVM's; use kernel-irqchip=on",
+                     option, place);
+    } else {
+        vm_error_set(error, "%s kernel-irqchip=%s: expected on", option, place);
+    }
+    return FALSE;
+}
+
+/* What comes behind the name in -accel. */
+static gboolean take_accelerator_options(json_object *options, const char *name, GError **error)
+{
+    uint64_t ring = 0;
+
+    if (g_strcmp0(name, "kvm") != 0) {
+        return options_check_empty(options, "-accel", NULL, error);
+    }
+    if (!take_irqchip(options, "-accel kvm", error) ||
+        !options_take_number(options, "-accel kvm", "dirty-ring-size", 0, G_MAXUINT32, &ring,
+                             error)) {
+        return FALSE;
+    }
+    if (ring) {
+        vm_error_set(error,
+                     "-accel kvm dirty-ring-size=%" G_GUINT64_FORMAT
+                     ": written pages are noted in a bitmap here; use dirty-ring-size=0",
+                     ring);
+        return FALSE;
+    }
+    return options_check_empty(options, "-accel kvm", "kernel-irqchip, dirty-ring-size", error);
+}
+
 static gboolean choose_accelerator(const GArray *items, json_object *machine, MachineClass *class,
                                    GError **error)
 {
     g_autofree char *property = options_take(machine, "accel");
     g_autoptr(GString) names = g_string_new(NULL);
 
+    if (!take_irqchip(machine, "-machine", error)) {
+        return FALSE;
+    }
     FOR_EACH_ITEM(items, item, "accel")
     {
         g_autoptr(json_object) options = setup_parse("accel", item->value, "accel", error);
@@ -129,7 +174,7 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
                          item->value);
             return FALSE;
         }
-        if (!options_check_empty(options, "-accel", NULL, error)) {
+        if (!take_accelerator_options(options, name, error)) {
             return FALSE;
         }
         g_string_append_printf(names, "%s%s", names->len ? ":" : "", name);
