@@ -77,8 +77,9 @@ second_cpu_end:
         .code64
 
 /*
- * long registers_across(volatile unsigned *announce, volatile unsigned *go): fills registers, announces
- * that it has and waits; the number of registers that have changed meanwhile.
+ * void registers_across(volatile unsigned *announce, volatile unsigned *go, void (*after)(long)): fills
+ * registers, announces that it has and waits; calls after() with the number of registers that have
+ * changed meanwhile.  What is on the stack up to here stays as it is during that call.
  */
         .globl registers_across
 registers_across:
@@ -95,6 +96,7 @@ registers_across:
         movq $0x5555555555555555, %r14
         movq $0x6666666666666666, %r15
         movq %r15, %xmm7
+        push %rdx
         movl $1, (%rdi)
 1:      pause
         cmpl $0, (%rsi)
@@ -114,6 +116,9 @@ registers_across:
         check %r14, 0x5555555555555555
         movq %xmm7, %r15
         check %r15, 0x6666666666666666
+        movq %rax, %rdi
+        call *(%rsp)
+        pop %rdx
         pop %r15
         pop %r14
         pop %r13
