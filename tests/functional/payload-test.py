@@ -178,6 +178,11 @@ def check_state(payload, tap):
 def check_end(payload, host, tap):
     payload.go(6)
     payload.wait_step(7)
+
+    def has_ended():
+        payload.poll()
+        return payload.lines[-1] == "end"
+    wait_until(has_ended, 10, "the payload's last word")
     if not payload.qmp.event("RESET", 10):
         raise GuestError("no event RESET")
     if len(payload.qmp.command("query-memory-devices")) != SLOTS:
