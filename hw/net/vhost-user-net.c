@@ -166,6 +166,11 @@ static gboolean announce_acknowledged(VirtioNetControl *control)
     return asked;
 }
 
+static uint64_t features_in_use(VhostUserPci *device)
+{
+    return VIRTIO_PCI(device)->driver_features & ~VHOST_USER_NET(device)->offloads_off;
+}
+
 /*
  * The backend gets its features again, while its rings run, without the offloads that are off.  A
  * driver can only ask if the backend offered VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, and who offers that
@@ -174,11 +179,10 @@ static gboolean announce_acknowledged(VirtioNetControl *control)
 static gboolean offloads_set(VirtioNetControl *control, uint64_t offloads)
 {
     VhostUserNet *net = net_of(control);
-    VirtioPci *virtio = VIRTIO_PCI(net);
 
-    net->offloads = offloads;
+    net->offloads_off = VIRTIO_NET_OFFLOADS & ~offloads;
     vhost_user_session_set_features(VHOST_USER_PCI(net)->session,
-                                    (virtio->driver_features & ~VIRTIO_NET_OFFLOADS) | offloads);
+                                    features_in_use(VHOST_USER_PCI(net)));
     return TRUE;
 }
 
@@ -266,6 +270,7 @@ static void reset(VhostUserPci *device)
     memcpy(net->card.mac, net->mac_at_reset, NET_MAC_SIZE);
     virtio_net_control_reset(&net->control);
     net->pairs_active = 1;
+    net->offloads_off = 0;
     net->announcing = FALSE;
 }
 
@@ -391,6 +396,7 @@ static const VhostUserKind kind = {
     .queue_is_local = queue_is_local,
     .queue_started = queue_started,
     .queue_kicked = queue_kicked,
+    .features_in_use = features_in_use,
     .queue_enabled = queue_works,
     .reset = reset,
     .lost = lost,

@@ -16,10 +16,10 @@ typedef struct VhostUserNet {
     int32_t speed;
     gboolean feature_wanted[64]; /* by feature bit */
 
-    uint16_t pairs;                     /* of queues that there are */
-    uint16_t pairs_active;              /* of those, which the driver uses */
-    uint64_t offloads;                  /* of VIRTIO_NET_OFFLOADS, those that are on */
-    gboolean announcing;                /* the driver was asked to, and has not answered */
+    uint16_t pairs;        /* of queues that there are */
+    uint16_t pairs_active; /* of those, which the driver uses */
+    uint64_t offloads_off; /* of VIRTIO_NET_OFFLOADS, those that the driver switched off */
+    gboolean announcing;   /* the driver was asked to, and has not answered */
     uint8_t mac_at_reset[NET_MAC_SIZE]; /* of property mac; zeros until one was chosen */
     NetCard card;
     VirtioNetControl control;

@@ -107,7 +107,7 @@ static json_object *describe_rings(VhostUserSession *session)
 
         json_add_uint(ring, "index", state->ring.index);
         json_add_uint(ring, "size", state->ring.size);
-        json_add_bool(ring, "enabled", state->running);
+        json_add_bool(ring, "enabled", state->running && state->ring.enabled);
         json_add_uint(ring, "base",
                       state->running ? state->ring.base
                                      : vhost_user_session_ring_base(session, state->ring.index));

@@ -34,6 +34,7 @@ static VhostUserRing ring_of(VhostUserPci *device, const VirtQueue *queue)
 
 void vhost_user_pci_start_rings(VhostUserPci *device)
 {
+    const VhostUserKind *kind = vhost_user_kind(device);
     VirtioPci *virtio = VIRTIO_PCI(device);
     gboolean packed = virtio_has_feature(virtio, VIRTIO_F_RING_PACKED);
     g_autoptr(GArray) rings = g_array_new(FALSE, FALSE, sizeof(VhostUserRing));
@@ -54,7 +55,9 @@ void vhost_user_pci_start_rings(VhostUserPci *device)
             g_array_append_val(rings, ring);
         }
     }
-    vhost_user_session_start(device->session, virtio->driver_features,
+    vhost_user_session_start(device->session,
+                             kind->features_in_use != NULL ? kind->features_in_use(device)
+                                                           : virtio->driver_features,
                              (const VhostUserRing *)rings->data, rings->len);
 }
 

@@ -235,6 +235,12 @@ static void test_pairs(void)
     g_assert_true(backend_wait(net.backend, VHOST_USER_SET_VRING_KICK, 8, WAIT));
     wait_rings(&net, 2);
     exchange(&net, driver, 0, 100);
+    g_autoptr(json_object) info =
+        qmp_command_or_fail(net.vmm->qmp, "{'execute':'x-query-vhost-user'}");
+    g_assert_true(json_object_get_boolean(qmp_get(info, "0/rings/1/enabled")));
+    g_assert_false(json_object_get_boolean(qmp_get(info, "0/rings/2/enabled")));
+    g_assert_nonnull(qmp_get(info, "0/rings/7"));
+    g_assert_null(qmp_get(info, "0/rings/8"));
     g_assert_false(backend_send_packet(net.backend, 1, "0123456789abcdef", 16));
     for (guint i = 0; i < G_N_ELEMENTS(counts); i++) {
         g_assert_cmpint(set_pairs(driver, counts[i]), ==, VIRTIO_NET_OK);
@@ -456,12 +462,25 @@ static void test_control_broken(void)
     net_end(&net);
 }
 
+/* Of the last SET_FEATURES in the log. */
+static uint64_t last_features(Net *net)
+{
+    BackendMessage message;
+    uint64_t features = 0;
+
+    for (guint i = 0; backend_message(net->backend, i, &message); i++) {
+        if (message.header.request == VHOST_USER_SET_FEATURES) {
+            features = message.payload.u64;
+        }
+    }
+    return features;
+}
+
 /* A backend that can change offloads gets its features anew. */
 static void test_offloads(void)
 {
     uint64_t offloads = BIT(VIRTIO_NET_F_GUEST_CSUM);
     BackendConfig config;
-    BackendMessage message = {0};
     Net net;
 
     net_config_init(&config);
@@ -473,11 +492,21 @@ static void test_offloads(void)
     backend_clear(net.backend);
     g_assert_cmpint(net_driver_command(driver, 5, 0, &offloads, 8), ==, VIRTIO_NET_OK);
     g_assert_true(backend_wait(net.backend, VHOST_USER_SET_FEATURES, 1, WAIT));
-    g_assert_true(backend_message(net.backend, 0, &message));
-    g_assert_cmphex(message.payload.u64, ==, config.features & ~BIT(VIRTIO_NET_F_GUEST_TSO4));
+    g_assert_cmphex(last_features(&net), ==, config.features & ~BIT(VIRTIO_NET_F_GUEST_TSO4));
+    /* They stay so over a pause, and until a reset. */
+    backend_clear(net.backend);
+    command(&net, "{'execute':'stop'}");
+    command(&net, "{'execute':'cont'}");
+    wait_rings(&net, 2);
+    g_assert_cmphex(last_features(&net), ==, config.features & ~BIT(VIRTIO_NET_F_GUEST_TSO4));
     offloads = BIT(VIRTIO_NET_F_GUEST_TSO6); /* not offered */
     g_assert_cmpint(net_driver_command(driver, 5, 0, &offloads, 8), ==, VIRTIO_NET_ERR);
     exchange(&net, driver, 0, 99);
+    virt_device_reset(net.device);
+    g_autoptr(NetDriver) again = net_driver_start(net.device, &net.memory, UINT64_MAX, 1, 4);
+    wait_rings(&net, 2);
+    g_assert_cmphex(last_features(&net), ==, config.features);
+    exchange(&net, again, 0, 99);
     net_end(&net);
 }
 

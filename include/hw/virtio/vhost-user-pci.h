@@ -103,6 +103,9 @@ struct VhostUserKind {
     void (*queue_stopped)(VhostUserPci *device, VirtQueue *queue);
     /* The driver kicked a queue of ours that runs; also called once after its start. */
     void (*queue_kicked)(VhostUserPci *device, VirtQueue *queue);
+    /* What the backend is told that the driver chose, where that may change while the rings run.
+     * NULL: what it chose. */
+    uint64_t (*features_in_use)(VhostUserPci *device);
     /* Whether the backend's ring @index works from the start (SET_VRING_ENABLE). NULL: each does.
      */
     gboolean (*queue_enabled)(VhostUserPci *device, unsigned index);
