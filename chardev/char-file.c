@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The null and file chardevs: what is written vanishes, or goes to a file. */
+/* The null, file and pipe chardevs: what is written vanishes, or goes to a file or a FIFO. */
 #include "chardev/chardev.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -110,5 +110,57 @@ static void chardev_file_class_init(ChardevClass *class)
 }
 
 static void chardev_file_init(ChardevFile *file G_GNUC_UNUSED)
+{
+}
+
+/* --- pipe --- */
+
+typedef struct ChardevPipe {
+    Chardev parent;
+    char *path;
+} ChardevPipe;
+
+VM_DECLARE_TYPE(ChardevPipe, chardev_pipe, CHARDEV_PIPE)
+VM_DEFINE_TYPE("chardev-pipe", ChardevPipe, ChardevClass, chardev_pipe, chardev_get_type(), 0);
+
+static const VmField chardev_pipe_fields[] = {
+    {.name = "path",
+     .doc = "PATH.in and PATH.out are FIFOs, or PATH is one for both",
+     .kind = VM_FIELD_STRING,
+     .offset = offsetof(ChardevPipe, path),
+     .flags = VM_FIELD_REQUIRED},
+    {.name = NULL},
+};
+
+/* Open for both directions, a FIFO waits for nobody and has no end (fifo(7)). */
+static gboolean chardev_pipe_open(Chardev *chardev, GError **error)
+{
+    const char *path = CHARDEV_PIPE(chardev)->path;
+    g_autofree char *in_path = g_strconcat(path, ".in", NULL);
+    g_autofree char *out_path = g_strconcat(path, ".out", NULL);
+    gboolean two =
+        g_file_test(in_path, G_FILE_TEST_EXISTS) || g_file_test(out_path, G_FILE_TEST_EXISTS);
+    int input = fd_open(two ? in_path : path, O_RDWR | O_NONBLOCK, 0, error);
+    int output = input < 0 ? -1 : two ? fd_open(out_path, O_RDWR | O_NONBLOCK, 0, error) : input;
+
+    if (output < 0) {
+        fd_clear(&input);
+        g_prefix_error(error, "chardev '%s': ", chardev->parent.id);
+        return FALSE;
+    }
+    chardev_set_connection(chardev, input, output);
+    return TRUE;
+}
+
+static void chardev_pipe_class_init(ChardevClass *class)
+{
+    VM_OBJECT_CLASS(class)->description = "a pair of FIFOs in the file system";
+    class->backend = "pipe";
+    class->open = chardev_pipe_open;
+    class->attached = chardev_pipe_open;
+    vm_object_class_install_fields(class, chardev_pipe_fields);
+}
+
+static void chardev_pipe_init(ChardevPipe *pipe G_GNUC_UNUSED)
 {
 }

@@ -2,6 +2,7 @@
 /* The socket chardev: unix and TCP, listening or connecting, or a descriptor that was inherited. */
 #include "chardev/char-socket.h"
 #include "chardev/socket-address.h"
+#include "relay.h"
 #include "system/main-loop.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -42,6 +43,7 @@ static const VmField chardev_socket_fields[] = {
      .kind = VM_FIELD_UINT32, .maximum = G_MAXINT32 / 1000},
     {FIELD("reconnect-ms", reconnect_ms), .doc = "the same in milliseconds",
      .kind = VM_FIELD_UINT32, .maximum = G_MAXINT32},
+    {FIELD("telnet", telnet), .doc = "speak the telnet protocol", .kind = VM_FIELD_BOOL},
     {FIELD("nodelay", nodelay), .doc = "send at once (TCP_NODELAY)", .kind = VM_FIELD_BOOL},
     {FIELD("delay", delay), .doc = "off: as nodelay=on", .kind = VM_FIELD_BOOL,
      .default_value = TRUE},
@@ -144,6 +146,8 @@ static gboolean check_options(ChardevSocket *socket, GError **error)
         wrong = "reconnect and reconnect-ms exclude each other";
     } else if (socket->fd_text && (socket->reconnect || socket->reconnect_ms)) {
         wrong = "reconnect needs an address, fd has none";
+    } else if (socket->telnet && !socket->server) {
+        wrong = "telnet=on is for servers";
     } else if (socket->to && !socket->server) {
         wrong = "to is for servers";
     } else if (socket->to && socket->port &&
@@ -295,13 +299,18 @@ static void chardev_socket_close(Chardev *chardev)
     g_clear_pointer(&socket->addresses, g_array_unref);
 }
 
+static const RelayProtocol *chardev_socket_protocol(Chardev *chardev)
+{
+    return CHARDEV_SOCKET(chardev)->telnet ? &telnet_protocol : NULL;
+}
+
 static char *chardev_socket_filename(Chardev *chardev)
 {
     ChardevSocket *socket = CHARDEV_SOCKET(chardev);
     g_autofree char *peer = NULL;
 
-    if (chardev->connected && socket->port && chardev->input >= 0) {
-        g_autofree char *text = socket_address_of(chardev->input, TRUE);
+    if (chardev->connected && socket->port && chardev_wire(chardev) >= 0) {
+        g_autofree char *text = socket_address_of(chardev_wire(chardev), TRUE);
         peer = g_strconcat(" <-> ", text, NULL);
     }
     return g_strconcat(chardev->connected ? "" : "disconnected:", socket->name,
@@ -325,6 +334,7 @@ static void chardev_socket_class_init(ChardevClass *class)
     class->comes_back = chardev_socket_comes_back;
     class->close = chardev_socket_close;
     class->filename = chardev_socket_filename;
+    class->protocol = chardev_socket_protocol;
     vm_object_class_install_fields(class, chardev_socket_fields);
 }
 

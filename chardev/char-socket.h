@@ -12,7 +12,7 @@ typedef struct ChardevSocket {
     gboolean abstract, tight; /* unix(7) */
     int ipv4, ipv6;           /* FamilyChoice */
     uint16_t to;              /* last port that a listener may take */
-    gboolean server, wait, nodelay, delay;
+    gboolean server, wait, nodelay, delay, telnet;
     uint32_t reconnect, reconnect_ms; /* seconds, milliseconds; 0: never */
 
     GArray *addresses; /* of SocketAddress; NULL with fd= */

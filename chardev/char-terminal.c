@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,13 +33,16 @@ static const VmField chardev_stdio_fields[] = {
 };
 
 static ChardevStdio *stdio_owner; /* there is one standard input */
-static struct termios saved_terminal;
+static struct termios saved_terminal, raw_terminal;
 static gboolean terminal_changed;
+static struct sigaction saved_stop, saved_continue;
 static int saved_flags[2] = {-1, -1}; /* of descriptors 0 and 1, where ours share their state */
 
 static void restore_stdio(void)
 {
     if (terminal_changed) {
+        sigaction(SIGTSTP, &saved_stop, NULL);
+        sigaction(SIGCONT, &saved_continue, NULL);
         tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal);
         terminal_changed = FALSE;
     }
@@ -77,21 +81,54 @@ static int open_standard(int fd, int flags, GError **error)
     return duplicate;
 }
 
+/* Stopped, we leave the shell the terminal as it was.  Only async-signal-safe calls. */
+static void stopped(int number)
+{
+    int saved_errno = errno;
+
+    tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal);
+    raise(SIGSTOP);
+    (void)number;
+    errno = saved_errno;
+}
+
+/* In the background the terminal is somebody else's (and setting it would stop us: SIGTTOU). */
+static void continued(int number)
+{
+    int saved_errno = errno;
+
+    if (tcgetpgrp(STDIN_FILENO) == getpgrp()) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw_terminal);
+    }
+    (void)number;
+    errno = saved_errno;
+}
+
+static void catch_stops(void)
+{
+    struct sigaction stop = {.sa_handler = stopped, .sa_flags = SA_RESTART};
+    struct sigaction go_on = {.sa_handler = continued, .sa_flags = SA_RESTART};
+
+    sigaction(SIGTSTP, &stop, &saved_stop);
+    sigaction(SIGCONT, &go_on, &saved_continue);
+}
+
 /* Characters come one by one and are not echoed; output keeps its line ends. */
 static void set_terminal(gboolean signal)
 {
-    struct termios terminal;
-
     if (tcgetattr(STDIN_FILENO, &saved_terminal) < 0) {
         return;
     }
-    terminal = saved_terminal;
-    terminal.c_iflag &=
+    raw_terminal = saved_terminal;
+    raw_terminal.c_iflag &=
         ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-    terminal.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | (signal ? 0 : ISIG));
-    terminal.c_cc[VMIN] = 1;
-    terminal.c_cc[VTIME] = 0;
-    terminal_changed = tcsetattr(STDIN_FILENO, TCSANOW, &terminal) == 0;
+    raw_terminal.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | (signal ? 0 : ISIG));
+    raw_terminal.c_cc[VMIN] = 1;
+    raw_terminal.c_cc[VTIME] = 0;
+    terminal_changed = tcsetattr(STDIN_FILENO, TCSANOW, &raw_terminal) == 0;
+    if (terminal_changed) {
+        catch_stops();
+    }
 }
 
 static gboolean chardev_stdio_open(Chardev *chardev, GError **error)

@@ -15,7 +15,7 @@ static void add_name(GType type, gpointer opaque)
 {
     GString *names = opaque;
 
-    if (!G_TYPE_IS_ABSTRACT(type) && g_type_is_a(type, TYPE_CHARDEV)) {
+    if (chardev_is_backend(type)) {
         ChardevClass *class = g_type_class_ref(type);
         g_string_append_printf(names, "%s%s", names->len ? ", " : "", class->backend);
         g_type_class_unref(class);
@@ -27,7 +27,7 @@ static GType find_backend(const char *id, const char *backend, GError **error)
     g_autofree char *type_name = g_strconcat("chardev-", backend, NULL);
     GType type = vm_type_find(type_name);
 
-    if (type && g_type_is_a(type, TYPE_CHARDEV)) {
+    if (type && chardev_is_backend(type)) {
         return type;
     }
     g_autoptr(GString) names = g_string_new(NULL);
@@ -40,8 +40,8 @@ static GType find_backend(const char *id, const char *backend, GError **error)
 /* Takes what QEMU has and we lack out of @options, unless it is switched on. */
 static gboolean refuse_unsupported(const char *id, json_object *options, GError **error)
 {
-    static const char *const switches[] = {"telnet", "websocket", "tn3270", "mux", "logappend"};
-    static const char *const values[] = {"tls-creds", "tls-authz", "logfile"};
+    static const char *const switches[] = {"websocket", "tn3270"};
+    static const char *const values[] = {"tls-creds", "tls-authz"};
     g_autofree char *label = g_strdup_printf("chardev '%s'", id);
 
     for (guint i = 0; i < G_N_ELEMENTS(switches); i++) {
@@ -103,7 +103,8 @@ static gboolean check_wait(const char *id, json_object *options, GError **error)
     return TRUE;
 }
 
-static Chardev *create(const char *id, const char *backend, json_object *options, GError **error)
+static Chardev *create_one(const char *id, const char *backend, json_object *options,
+                           GError **error)
 {
     VmObject *container = vm_object_container("chardevs");
 
@@ -118,13 +119,42 @@ static Chardev *create(const char *id, const char *backend, json_object *options
     }
     g_autoptr(VmObject) object = vm_object_new(type, id, error);
     if (!object || !vm_object_set_all(object, options, error) ||
-        !vm_object_check_required(object, error) ||
+        !vm_object_check_required(object, error) || !chardev_open_log(CHARDEV(object), error) ||
         !CHARDEV_GET_CLASS(object)->open(CHARDEV(object), error) ||
         !vm_object_add_child(container, id, object, error)) {
         return NULL;
     }
     object->frozen = TRUE;
     return CHARDEV(object);
+}
+
+/* With mux=on two: the one that is described, and over it a multiplexer that has its name. */
+static Chardev *create(const char *id, const char *backend, json_object *options, GError **error)
+{
+    g_autofree char *label = g_strdup_printf("chardev '%s'", id);
+    g_autofree char *base = g_strconcat(id, CHARDEV_BASE_SUFFIX, NULL);
+    g_autoptr(json_object) mux_options = json_object_new_object();
+    gboolean mux = FALSE;
+
+    if (!options_take_bool(options, label, "mux", &mux, error)) {
+        return NULL;
+    }
+    if (!mux) {
+        return create_one(id, backend, options, error);
+    }
+    if (chardev_find(id)) {
+        vm_error_set(error, "Chardev with id '%s' already exists", id);
+        return NULL;
+    }
+    if (!create_one(base, backend, options, error)) {
+        return NULL;
+    }
+    json_add_string(mux_options, "chardev", base);
+    Chardev *created = create_one(id, "mux", mux_options, error);
+    if (!created) {
+        chardev_remove(base, NULL);
+    }
+    return created;
 }
 
 Chardev *chardev_create(json_object *options, GError **error)
@@ -169,14 +199,12 @@ static gboolean split_host(const char *text, json_object *options)
 /* Understands the first item; returns the backend, or NULL. */
 static const char *parse_head(const char *head, json_object *options)
 {
-    static const char *const plain[] = {"stdio", "null", "pty", NULL};
+    static const char *const plain[] = {"stdio", "null", "pty", "ringbuf", NULL};
     static const struct {
         const char *prefix, *backend, *key;
     } forms[] = {
-        {"unix:", "socket", "path"},
-        {"fd:", "socket", "fd"},
-        {"file:", "file", "path"},
-        {"pty:", "pty", "path"},
+        {"unix:", "socket", "path"}, {"fd:", "socket", "fd"},   {"file:", "file", "path"},
+        {"pty:", "pty", "path"},     {"pipe:", "pipe", "path"},
     };
 
     for (guint i = 0; plain[i]; i++) {
@@ -191,6 +219,10 @@ static const char *parse_head(const char *head, json_object *options)
         }
     }
     if (g_str_has_prefix(head, "tcp:") && split_host(head + 4, options)) {
+        return "socket";
+    }
+    if (g_str_has_prefix(head, "telnet:") && split_host(head + 7, options)) {
+        json_add_string(options, "telnet", "on");
         return "socket";
     }
     return NULL;
@@ -222,8 +254,9 @@ static const char *parse_short(const char *text, json_object **options, GError *
     const char *backend = parse_head(head, parsed);
     if (!backend) {
         vm_error_set(error,
-                     "'%s' is no character device: expected unix:PATH, tcp:HOST:PORT, stdio, null, "
-                     "pty, file:PATH, fd:NUMBER or chardev:ID",
+                     "'%s' is no character device: expected unix:PATH, tcp:HOST:PORT, "
+                     "telnet:HOST:PORT, stdio, null, pty, ringbuf, file:PATH, pipe:PATH, "
+                     "fd:NUMBER or chardev:ID",
                      head);
         return NULL;
     }
@@ -242,7 +275,14 @@ Chardev *chardev_create_short(const char *id, const char *text, GError **error)
         }
         return chardev;
     }
-    const char *backend = parse_short(text, &options, error);
+    gboolean shared = g_str_has_prefix(text, "mon:");
+    const char *backend = parse_short(text + (shared ? strlen("mon:") : 0), &options, error);
+    if (backend && shared) {
+        json_add_string(options, "mux", "on");
+        if (!strcmp(backend, "stdio") && !options_get(options, "signal")) {
+            json_add_string(options, "signal", "off"); /* Ctrl-C is the guest's */
+        }
+    }
     return backend ? create(id, backend, options, error) : NULL;
 }
 
@@ -379,6 +419,18 @@ static gboolean flatten_file(json_object *data, json_object *options, GError **e
     return TRUE;
 }
 
+static gboolean flatten_pipe(json_object *data, json_object *options, GError **error)
+{
+    if (!need_string(data, "", "device", error)) {
+        return FALSE;
+    }
+    json_object_object_foreach(data, key, value)
+    {
+        copy_member(options, !strcmp(key, "device") ? "path" : key, value);
+    }
+    return TRUE;
+}
+
 static gboolean flatten(const char *type, json_object *data, json_object *options, GError **error)
 {
     if (!strcmp(type, "socket")) {
@@ -386,6 +438,9 @@ static gboolean flatten(const char *type, json_object *data, json_object *option
     }
     if (!strcmp(type, "file")) {
         return flatten_file(data, options, error);
+    }
+    if (!strcmp(type, "pipe")) {
+        return flatten_pipe(data, options, error);
     }
     if (data) {
         json_object_object_foreach(data, key, value)
@@ -414,4 +469,50 @@ Chardev *chardev_create_qmp(const char *id, json_object *backend, GError **error
         return NULL;
     }
     return create(id, type, options, error);
+}
+
+static gboolean can_change(Chardev *chardev, GError **error)
+{
+    const char *id = chardev->parent.id;
+    const ChardevFrontend *frontend = chardev->frontend;
+
+    if (CHARDEV_GET_CLASS(chardev)->port || chardev->parent.users) {
+        vm_error_set(error, "chardev '%s' is a multiplexer or used by one, and cannot be changed",
+                     id);
+        return FALSE;
+    }
+    if (frontend && !frontend->move) {
+        vm_error_set(error, "chardev '%s' is used by %s, which cannot change to another one", id,
+                     frontend->user);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+Chardev *chardev_change(const char *id, json_object *backend, GError **error)
+{
+    VmObject *container = vm_object_container("chardevs");
+    g_autoptr(VmObject) old = NULL;
+
+    if (!chardev_find(id)) {
+        vm_error_set(error, "Chardev '%s' not found", id);
+        return NULL;
+    }
+    if (!can_change(chardev_find(id), error)) {
+        return NULL;
+    }
+    old = g_object_ref(VM_OBJECT(chardev_find(id)));
+    vm_object_unparent(old); /* its id is free for the new one */
+    Chardev *chardev = chardev_create_qmp(id, backend, error);
+    const ChardevFrontend *frontend = CHARDEV(old)->frontend;
+    if (chardev && frontend && !frontend->move(frontend->opaque, chardev, error)) {
+        chardev_remove(id, NULL);
+        chardev = NULL;
+    }
+    if (!chardev) {
+        vm_object_add_child(container, id, old, NULL);
+    } else {
+        chardev_close(CHARDEV(old));
+    }
+    return chardev;
 }

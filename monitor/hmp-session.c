@@ -26,7 +26,7 @@ typedef struct HmpJob {
 } HmpJob;
 
 typedef struct HmpSession {
-    Chardev *chardev; /* reference */
+    Chardev *chardev; /* chardev_port() */
     ChardevFrontend frontend;
     HmpEditor *editor; /* NULL without a client */
     int input;         /* borrowed from the chardev; -1 without a client */
@@ -64,7 +64,7 @@ static guint terminal_columns(const HmpSession *session)
 {
     struct winsize size;
 
-    return ioctl(session->output.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0
+    return ioctl(chardev_wire(session->chardev), TIOCGWINSZ, &size) == 0 && size.ws_col > 0
                ? size.ws_col
                : COLUMNS_WITHOUT_TERMINAL;
 }
@@ -244,7 +244,8 @@ static void greet(HmpSession *session)
 static void opened(gpointer opaque, int input, int output)
 {
     HmpSession *session = opaque;
-    const char *terminal = isatty(output) ? g_getenv("TERM") : NULL;
+    const char *terminal =
+        isatty(output) || isatty(chardev_wire(session->chardev)) ? g_getenv("TERM") : NULL;
     g_autoptr(GError) error = NULL;
 
     session_reset(session);
@@ -257,8 +258,25 @@ static void opened(gpointer opaque, int input, int output)
         write_text(text, strlen(text), session);
         session->ended = session->output.failed = TRUE;
         session->output_watch = main_loop_watch(output, G_IO_OUT, output_ready, session);
-    } else if (started) {
+    } else if (started && chardev_has_focus(session->chardev)) {
         greet(session);
+    }
+}
+
+/* Others have written since the prompt was shown. */
+static void focus(gpointer opaque, gboolean here)
+{
+    HmpSession *session = opaque;
+
+    if (!here || !session->editor || !started) {
+        return;
+    }
+    write_text("\n", 1, session);
+    if (!session->greeted) {
+        greet(session);
+    } else if (!session->job) {
+        hmp_editor_prompt(session->editor);
+        session_watch(session);
     }
 }
 
@@ -282,15 +300,16 @@ gboolean monitor_hmp_new(Chardev *chardev, GError **error)
     }
     HmpSession *session = g_new0(HmpSession, 1);
 
-    session->chardev = g_object_ref(chardev);
+    session->chardev = chardev_port(chardev);
     session->typed = g_string_new(NULL);
     session->output.fd = session->input = -1;
     session->frontend = (ChardevFrontend){
         .opened = opened,
         .opaque = session,
         .user = "a human monitor",
+        .focus = focus,
     };
-    if (!chardev_attach(chardev, &session->frontend, error)) {
+    if (!chardev_attach(session->chardev, &session->frontend, error)) {
         session_destroy(session, FALSE);
         return FALSE;
     }
@@ -306,7 +325,7 @@ void hmp_sessions_start(void)
     started = TRUE;
     for (guint i = 0; sessions && i < sessions->len; i++) {
         HmpSession *session = sessions->pdata[i];
-        if (session->editor && !session->greeted) {
+        if (session->editor && !session->greeted && chardev_has_focus(session->chardev)) {
             greet(session);
         }
     }

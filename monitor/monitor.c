@@ -6,7 +6,7 @@
 #include "qmp-internal.h"
 
 struct Monitor {
-    Chardev *chardev; /* reference */
+    Chardev *chardev; /* chardev_port() */
     ChardevFrontend frontend;
     QmpSession *session;
 };
@@ -38,14 +38,14 @@ Monitor *monitor_new(Chardev *chardev, gboolean pretty, GError **error)
 {
     Monitor *monitor = g_new0(Monitor, 1);
 
-    monitor->chardev = g_object_ref(chardev);
+    monitor->chardev = chardev_port(chardev);
     monitor->session = qmp_session_new(chardev->parent.id, pretty, monitor_disconnected, monitor);
     monitor->frontend = (ChardevFrontend){
         .opened = monitor_opened,
         .opaque = monitor,
         .user = "a QMP monitor",
     };
-    if (!chardev_attach(chardev, &monitor->frontend, error)) {
+    if (!chardev_attach(monitor->chardev, &monitor->frontend, error)) {
         monitor_destroy(monitor, FALSE);
         return NULL;
     }

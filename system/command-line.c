@@ -74,7 +74,7 @@ static const CommandLineOption options[] = {
     {"nodefaults", NULL, "no default devices (there are none)", NULL, NULL},
     {"no-user-config", NULL, "no configuration files (none are read)", NULL, NULL},
     {"display", "none", "no display (there is none)", NULL, NULL},
-    {"nographic", NULL, "no display (there is none)", NULL, NULL},
+    {"nographic", NULL, "console and human monitor on standard input and output", NULL, NULL},
     {"audio", "none", "no sound (there is none)", NULL, NULL},
     {"vga", "none", "no graphics card (there is none)", NULL, NULL},
     {"serial", "CHARDEV", "the next serial port on stdio, pty, unix:PATH, chardev:ID, ...; or none",

@@ -45,6 +45,13 @@ gboolean setup_groups(const GArray *items, GError **error);
 const GArray *setup_group(const char *name); /* of SetupEntry */
 void setup_groups_clear(void);
 
+/*
+ * What -nographic adds where the user named nothing else: the chardev of the first serial port
+ * (NULL: none), and whether there is to be a human monitor on standard input and output alone.
+ */
+const char *setup_default_serial(const GArray *items);
+gboolean setup_default_monitor(const GArray *items);
+
 /* -machine, -M, -accel, -m, -numa: makes the machine object; RAM comes with machine_build(). */
 gboolean setup_machine_object(const GArray *items, GError **error);
 

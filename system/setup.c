@@ -87,6 +87,17 @@ static gboolean make_monitor(const char *value, GError **error)
     return TRUE;
 }
 
+static gboolean monitor_on_stdio(GError **error)
+{
+    Chardev *chardev = chardev_create_short("compat_monitor0", "stdio", error);
+
+    if (!chardev || !monitor_hmp_new(chardev, error)) {
+        g_prefix_error(error, "-nographic: ");
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /* -qmp, -qmp-pretty, -monitor: each makes its chardev. */
 static gboolean make_monitors(const GArray *items, const char *option, GError **error)
 {
@@ -106,7 +117,7 @@ static gboolean make_monitors(const GArray *items, const char *option, GError **
             return FALSE;
         }
     }
-    return TRUE;
+    return !human || !setup_default_monitor(items) || monitor_on_stdio(error);
 }
 
 /* Monitors come before the machine, so that one that cannot be is found early. */
@@ -167,33 +178,37 @@ static gboolean make_device(json_object *options, const char *option, const char
     return TRUE;
 }
 
+/* Serial port @index on the chardev @text; "mon:" shares it with a human monitor. */
+static gboolean make_serial_port(const char *text, guint index, GError **error)
+{
+    g_autofree char *id = g_strdup_printf("serial%u", index);
+    g_autoptr(json_object) options = json_object_new_object();
+    Chardev *chardev = chardev_create_short(id, text, error);
+
+    if (!chardev || (g_str_has_prefix(text, "mon:") && !monitor_hmp_new(chardev, error))) {
+        g_prefix_error(error, "-serial %s: ", text);
+        return FALSE;
+    }
+    json_add_string(options, "driver", "isa-serial");
+    json_add_string(options, "chardev", VM_OBJECT(chardev)->id);
+    json_add_uint(options, "index", index);
+    return make_device(options, "serial", text, error);
+}
+
 /* Each -serial is the next of COM1 to COM4; "none" leaves one out. */
 static gboolean make_serial_ports(const GArray *items, GError **error)
 {
+    const char *console = setup_default_serial(items);
     guint index = 0;
 
     FOR_EACH_ITEM(items, item, "serial")
     {
-        g_autofree char *id = g_strdup_printf("serial%u", index);
-        g_autoptr(json_object) options = json_object_new_object();
-
-        if (!strcmp(item->value, "none")) {
-            index++;
-            continue;
-        }
-        Chardev *chardev = chardev_create_short(id, item->value, error);
-        if (!chardev) {
-            g_prefix_error(error, "-serial %s: ", item->value);
+        if (strcmp(item->value, "none") != 0 && !make_serial_port(item->value, index, error)) {
             return FALSE;
         }
-        json_add_string(options, "driver", "isa-serial");
-        json_add_string(options, "chardev", VM_OBJECT(chardev)->id);
-        json_add_uint(options, "index", index++);
-        if (!make_device(options, "serial", item->value, error)) {
-            return FALSE;
-        }
+        index++;
     }
-    return TRUE;
+    return !console || make_serial_port(console, 0, error);
 }
 
 static gboolean make_devices(GError **error)
@@ -235,6 +250,11 @@ static gboolean check_background(const GArray *items, GError **error)
     if (!command_line_has(items, "daemonize")) {
         return TRUE;
     }
+    if (setup_default_serial(items)) {
+        vm_error_set(error, "-daemonize: -nographic puts the console on standard input and output, "
+                            "which end with the terminal; give -serial and -monitor");
+        return FALSE;
+    }
     vm_object_foreach_child(vm_object_container("chardevs"), find_terminal, &id);
     if (id) {
         vm_error_set(error,
@@ -255,7 +275,7 @@ gboolean setup_machine(const GArray *items, GError **error)
            check_background(items, error) && setup_cpus(items, error) &&
            setup_clock(items, error) && setup_machine_object(items, error) &&
            make_objects(FALSE, error) && machine_build(error) && make_netdevs(error) &&
-           make_serial_ports(items, error) && make_devices(error);
+           make_serial_ports(items, error) && check_background(items, error) && make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

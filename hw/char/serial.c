@@ -28,6 +28,7 @@ typedef struct Fifo {
 typedef struct IsaSerial {
     Device parent;
     Chardev *chardev;
+    Chardev *wire;  /* chardev_port(); NULL while unrealized */
     uint32_t index; /* COM1 is 0 */
     uint32_t port;  /* 0: by index */
     uint32_t line;  /* 0: by index */
@@ -41,7 +42,7 @@ typedef struct IsaSerial {
     Fifo receive, transmit;
     uint8_t interrupt_enable, fifo_control, line_control, modem_control, scratch;
     uint16_t divisor;
-    uint8_t line_errors;       /* UART_LSR_OE until it is read */
+    uint8_t line_errors;       /* UART_LSR_OE, UART_LSR_BI until they are read */
     gboolean empty_unreported; /* the transmitter became empty, IIR has not told */
     uint8_t modem_before;      /* inputs when MSR was read last */
 } IsaSerial;
@@ -127,10 +128,15 @@ static guint receive_room(const IsaSerial *serial)
     return serial->receive.count < size ? size - serial->receive.count : 0;
 }
 
-static void connection_ended(IsaSerial *serial)
+static void drop_watches(IsaSerial *serial)
 {
     g_clear_handle_id(&serial->input_watch, g_source_remove);
     g_clear_handle_id(&serial->output_watch, g_source_remove);
+}
+
+static void connection_ended(IsaSerial *serial)
+{
+    drop_watches(serial);
     serial->input = -1;
     serial->output = -1;
     if (serial->transmit.count > 0) { /* lost, so that the driver does not wait for ever */
@@ -138,7 +144,7 @@ static void connection_ended(IsaSerial *serial)
         serial->empty_unreported = TRUE;
     }
     update_irq(serial);
-    chardev_disconnected(serial->chardev);
+    chardev_disconnected(serial->wire);
 }
 
 static gboolean input_ready(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer opaque)
@@ -223,6 +229,42 @@ static void opened(gpointer opaque, int input, int output)
     serial->input = input;
     serial->output = output;
     watch_input(serial);
+}
+
+/* The new wire has the old one's place, or is left alone. */
+static gboolean move(gpointer opaque, Chardev *chardev, GError **error)
+{
+    IsaSerial *serial = opaque;
+    g_autoptr(GObject) wire = G_OBJECT(chardev_port(chardev));
+
+    if (CHARDEV_GET_CLASS(chardev)->port) {
+        vm_error_set(error, "chardev '%s' is a multiplexer, which needs its users from the start",
+                     chardev->parent.id);
+        return FALSE;
+    }
+    drop_watches(serial);
+    chardev_detach(serial->wire);
+    serial->input = serial->output = -1;
+    if (!chardev_attach(CHARDEV(wire), &serial->frontend, error)) {
+        chardev_attach(serial->wire, &serial->frontend, NULL);
+        return FALSE;
+    }
+    g_set_object(&serial->wire, CHARDEV(wire));
+    g_set_object(&serial->chardev, chardev);
+    send(serial);
+    return TRUE;
+}
+
+/* A break is a zero byte with its own bit in LSR, which stands for the byte at the FIFO's top. */
+static void line_break(gpointer opaque)
+{
+    IsaSerial *serial = opaque;
+
+    if (receive_room(serial) > 0) {
+        serial->receive.bytes[serial->receive.count++] = 0;
+    }
+    serial->line_errors |= UART_LSR_BI;
+    update_irq(serial);
 }
 
 /* --- registers --- */
@@ -460,8 +502,14 @@ static DeviceProgress serial_realize(Device *device, GError **error)
     serial->output = -1;
     serial->irq = irq_source_new(serial->line);
     serial->region = io_region_new(G_OBJECT(device), name(serial), &serial_ops, serial, UART_PORTS);
-    serial->frontend = (ChardevFrontend){opened, serial, "isa-serial"};
-    if (!chardev_attach(serial->chardev, &serial->frontend, error)) {
+    serial->frontend = (ChardevFrontend){.opened = opened,
+                                         .opaque = serial,
+                                         .user = "isa-serial",
+                                         .line_break = line_break,
+                                         .move = move};
+    serial->wire = chardev_port(serial->chardev);
+    if (!chardev_attach(serial->wire, &serial->frontend, error)) {
+        g_clear_object(&serial->wire);
         g_clear_pointer(&serial->region, io_region_free);
         g_clear_pointer(&serial->irq, irq_source_free);
         return DEVICE_FAILED;
@@ -475,9 +523,9 @@ static DeviceProgress serial_unrealize(Device *device)
 {
     IsaSerial *serial = ISA_SERIAL(device);
 
-    g_clear_handle_id(&serial->input_watch, g_source_remove);
-    g_clear_handle_id(&serial->output_watch, g_source_remove);
-    chardev_detach(serial->chardev);
+    drop_watches(serial);
+    chardev_detach(serial->wire);
+    g_clear_object(&serial->wire);
     g_clear_pointer(&serial->region, io_region_free);
     g_clear_pointer(&serial->irq, irq_source_free);
     return DEVICE_DONE;

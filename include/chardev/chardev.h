@@ -21,6 +21,12 @@ typedef struct ChardevFrontend {
     void (*opened)(gpointer opaque, int input, int output);
     gpointer opaque;
     const char *user; /* who it is, for "chardev 'c' is already in use by ..." */
+    /* On a multiplexer: what the user types comes here from now on, or no more.  May be NULL. */
+    void (*focus)(gpointer opaque, gboolean here);
+    /* The other side sends a break condition.  May be NULL. */
+    void (*line_break)(gpointer opaque);
+    /* chardev-change: leave the chardev and attach to @chardev, which is free.  NULL: refused. */
+    gboolean (*move)(gpointer opaque, Chardev *chardev, GError **error);
 } ChardevFrontend;
 
 struct Chardev {
@@ -29,12 +35,16 @@ struct Chardev {
     int input;
     int output;
     gboolean connected;
-    gboolean awaited; /* start-up waits for a connection without limit */
+    char *logfile; /* gets a copy of what the front end writes, or NULL */
+    gboolean logappend;
+    int log;             /* private: descriptor of logfile */
+    struct Relay *relay; /* private: between the connection and the front end, or NULL */
+    gboolean awaited;    /* start-up waits for a connection without limit */
 };
 
 typedef struct ChardevClass {
     VmObjectClass parent;
-    const char *backend; /* the word in -chardev: "socket", "null", ... */
+    const char *backend; /* the word in -chardev: "socket", "null", ...; NULL: not for users */
     /* Opens, connects or listens after the properties are set.  A client connects
      * now, a server with wait=on waits for its first client (start-up only). */
     gboolean (*open)(Chardev *chardev, GError **error);
@@ -47,6 +57,14 @@ typedef struct ChardevClass {
     gboolean (*comes_back)(Chardev *chardev);
     /* Ends for good: listeners, timers, names in the file system. May be NULL; may come twice. */
     void (*close)(Chardev *chardev);
+    /* telnet and its like, or NULL for bytes as they are.  May be NULL. */
+    const struct RelayProtocol *(*protocol)(Chardev *chardev);
+    /* A multiplexer: a new place for a front end, a reference.  NULL: there is one place. */
+    Chardev *(*port)(Chardev *chardev);
+    /* Whether what the user types comes here.  May be NULL: always. */
+    gboolean (*has_focus)(Chardev *chardev);
+    /* The descriptor behind a multiplexer's port.  May be NULL. */
+    int (*wire)(Chardev *chardev);
     /* query-chardev's filename, "unix:/path,server=on" and so on.  Caller frees. */
     char *(*filename)(Chardev *chardev);
 } ChardevClass;
@@ -69,13 +87,22 @@ Chardev *chardev_create(json_object *options, GError **error);
 Chardev *chardev_create_qmp(const char *id, json_object *backend, GError **error);
 
 /*
+ * chardev-change: another chardev of the same id takes the place of the one there is, whose front
+ * end moves to it.  Borrowed; NULL with @error, and all is as it was.
+ */
+Chardev *chardev_change(const char *id, json_object *backend, GError **error);
+
+/*
  * The short form of -qmp, -qtest and -serial: "unix:PATH,server=on,wait=off",
- * "tcp:HOST:PORT,...", "stdio", "null", "pty", "file:PATH", "fd:N".  Created with @id.
+ * "tcp:HOST:PORT,...", "telnet:...", "stdio", "null", "pty", "ringbuf", "file:PATH", "pipe:PATH",
+ * "fd:N".  Created with @id; with "mon:" before it as a multiplexer, which a monitor shares.
  * "chardev:ID" is the chardev that is there already.  Borrowed; NULL with @error.
  */
 Chardev *chardev_create_short(const char *id, const char *text, GError **error);
 
 Chardev *chardev_find(const char *id); /* borrowed or NULL */
+/* "mux=on" makes a multiplexer of the given id over a chardev whose id has this behind it. */
+#define CHARDEV_BASE_SUFFIX "-base"
 /* chardev-remove; refused while a front end uses it. */
 gboolean chardev_remove(const char *id, GError **error);
 
@@ -84,6 +111,18 @@ gboolean chardev_remove(const char *id, GError **error);
  * called before this returns.  FALSE with @error if another one uses it.
  */
 gboolean chardev_attach(Chardev *chardev, const ChardevFrontend *frontend, GError **error);
+/*
+ * What a front end that can share a terminal attaches to: @chardev itself, or a new port of a
+ * multiplexer.  A reference.
+ */
+Chardev *chardev_port(Chardev *chardev);
+/* Whether what the user types comes to this port now. */
+gboolean chardev_has_focus(Chardev *chardev);
+/* The descriptor that the front end's output ends in, for isatty(3) and its like; -1: none. */
+int chardev_wire(Chardev *chardev);
+/* Sends its front end, if that knows such a thing, a break condition. */
+void chardev_break(Chardev *chardev);
+
 /* The front end leaves: the connection is closed. */
 void chardev_detach(Chardev *chardev);
 
@@ -108,11 +147,17 @@ gboolean chardev_check_socket(Chardev *chardev, GError **error);
  */
 int chardev_steal_socket(Chardev *chardev, GError **error);
 
+/* Ends for good, before the last reference goes. */
+void chardev_close(Chardev *chardev);
+/* Opens logfile; before the first connection. */
+gboolean chardev_open_log(Chardev *chardev, GError **error);
 /* For implementations: a connection was made. */
 void chardev_set_connection(Chardev *chardev, int input, int output);
 
 char *chardev_filename(Chardev *chardev); /* caller frees */
-void chardev_print_help(void);            /* -chardev help */
+/* Whether users may name it; a multiplexer's ports are made by the multiplexer. */
+gboolean chardev_is_backend(GType type);
+void chardev_print_help(void); /* -chardev help */
 /* Closes all, removes listening unix sockets; at exit. */
 void chardev_cleanup(void);
 

@@ -3,125 +3,15 @@
  * The human monitor as its users have it: over sockets, over a terminal, and through QMP's
  * human-monitor-command.
  */
+#include "human.h"
 #include "qtest/backend.h"
-#include "qtest/child.h"
 #include "qtest/process.h"
 #include "qtest/rig.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <termios.h>
-#include <unistd.h>
 
-#define PROMPT "(qemu) "
-#define TIMEOUT 20000 /* ms */
 #define MEMORY "-m 64M,slots=8,maxmem=1G"
-
-/* One monitor and what it said. */
-typedef struct Human {
-    int fd;
-    GString *text;
-} Human;
-
-static Human *human_new(int fd)
-{
-    Human *human = g_new0(Human, 1);
-
-    human->fd = fd;
-    human->text = g_string_new(NULL);
-    return human;
-}
-
-static void human_free(Human *human)
-{
-    close(human->fd);
-    g_string_free(human->text, TRUE);
-    g_free(human);
-}
-
-static Human *human_connect(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        vmm_fail("%s: %s", path, g_strerror(errno));
-    }
-    return human_new(fd);
-}
-
-/* FALSE at the end of the connection, or when nothing came for @milliseconds. */
-static gboolean human_receive(Human *human, int milliseconds)
-{
-    struct pollfd ready = {.fd = human->fd, .events = POLLIN};
-    char bytes[4096];
-
-    if (poll(&ready, 1, milliseconds) <= 0) {
-        return FALSE;
-    }
-    ssize_t count = read(human->fd, bytes, sizeof(bytes));
-    if (count > 0) {
-        g_string_append_len(human->text, bytes, count);
-    }
-    return count > 0;
-}
-
-/* Waits until @end has come and takes all up to there.  Caller frees. */
-static char *human_wait(Human *human, const char *end)
-{
-    const char *found;
-
-    while (!(found = strstr(human->text->str, end))) {
-        if (!human_receive(human, TIMEOUT)) {
-            vmm_fail("no '%s' came, only '%s'", end, human->text->str);
-        }
-    }
-    gsize length = (gsize)(found - human->text->str) + strlen(end);
-    char *text = g_strndup(human->text->str, length);
-    g_string_erase(human->text, 0, (gssize)length);
-    return text;
-}
-
-static void human_expect(Human *human, const char *end)
-{
-    g_free(human_wait(human, end));
-}
-
-static void human_type(Human *human, const char *keys)
-{
-    if (write(human->fd, keys, strlen(keys)) != (ssize_t)strlen(keys)) {
-        vmm_fail("the monitor does not take '%s'", keys);
-    }
-}
-
-/* The text between the echo of @line and the next prompt.  Caller frees. */
-static char *human_run(Human *human, const char *line)
-{
-    g_autofree char *keys = g_strconcat(line, "\r", NULL);
-
-    human_type(human, keys);
-    human_expect(human, "\n");
-    char *text = human_wait(human, PROMPT);
-    text[strlen(text) - strlen(PROMPT)] = '\0';
-    return text;
-}
-
-static void human_check(Human *human, const char *line, const char *expected)
-{
-    g_autofree char *text = human_run(human, line);
-    g_auto(GStrv) parts = g_strsplit(text, "\r", -1);
-    g_autofree char *plain = g_strjoinv("", parts);
-
-    if (!strstr(plain, expected) || (!*expected && *plain)) {
-        vmm_fail("%s printed '%s', not '%s'", line, plain, expected);
-    }
-}
 
 /* human-monitor-command. */
 static void check_line(Qmp *qmp, const char *line, const char *expected)
@@ -251,7 +141,7 @@ static void test_socket(void)
 
     for (guint i = 0; i < 2; i++) { /* a client goes, another comes */
         Human *human = human_connect(path);
-        human_expect(human, "monitor - type 'help' for more information\r\n" PROMPT);
+        human_expect(human, "monitor - type 'help' for more information\r\n" HUMAN_PROMPT);
         human_check(human, "info status", "VM status: running\n");
         human_check(human, "device_add", "Error: ");
         human_free(human);
@@ -268,7 +158,7 @@ static void test_script(void)
 
     human_type(human, "stop\ninfo status\ncont\ninfo status\n");
     shutdown(human->fd, SHUT_WR);
-    while (human_receive(human, TIMEOUT)) {
+    while (human_receive(human, HUMAN_TIMEOUT)) {
     }
     const char *paused = strstr(human->text->str, "VM status: paused");
     g_assert_nonnull(paused);
@@ -285,7 +175,7 @@ static void test_quit(void)
     int status;
 
     human_type(human, "q\n");
-    g_assert_true(vmm_wait(vmm, TIMEOUT, &status));
+    g_assert_true(vmm_wait(vmm, HUMAN_TIMEOUT, &status));
     g_assert_cmpint(status, ==, 0);
     human_free(human);
     vmm_free(vmm);
@@ -310,7 +200,7 @@ static void test_many(void)
     for (guint i = 0; i < COUNT; i++) {
         g_autofree char *half = g_strdup_printf("help h%u", i);
         humans[i] = human_connect(paths[i]);
-        human_expect(humans[i], PROMPT);
+        human_expect(humans[i], HUMAN_PROMPT);
         human_type(humans[i], half);
         human_expect(humans[i], half);
     }
@@ -349,15 +239,15 @@ static void test_hostile(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(inputs); i++) {
         Human *human = human_connect(path);
-        human_expect(human, PROMPT);
+        human_expect(human, HUMAN_PROMPT);
         human_type(human, inputs[i]);
         human_type(human, "\r\r\x03help alive\r");
-        human_expect(human, "unknown command: 'alive'; help lists them\r\n" PROMPT);
+        human_expect(human, "unknown command: 'alive'; help lists them\r\n" HUMAN_PROMPT);
         human_free(human);
     }
     Human *human = human_connect(path);
     g_autofree char *big = g_strnfill(200000, 'a'); /* one line, of which 4,095 are kept */
-    human_expect(human, PROMPT);
+    human_expect(human, HUMAN_PROMPT);
     human_type(human, big);
     human_type(human, "\r");
     g_autofree char *text = human_wait(human, "help lists them");
@@ -367,7 +257,7 @@ static void test_hostile(void)
     human_free(human);
     /* Nothing of the clients stays. */
     human = human_connect(path);
-    human_expect(human, PROMPT);
+    human_expect(human, HUMAN_PROMPT);
     human_free(human);
     for (guint i = 0; i < 100 && process_descriptors(vmm->pid) != before; i++) {
         g_usleep(10000);
@@ -396,14 +286,14 @@ static void test_order(void)
 
     rig_boot(rig, NULL);
     backend_fault(rig_backend(rig, 0), &fault);
-    human_expect(human, PROMPT);
-    human_expect(other, PROMPT);
+    human_expect(human, HUMAN_PROMPT);
+    human_expect(other, HUMAN_PROMPT);
     human_check(human, "object_add memory-backend-memfd,id=m1,size=2M", "");
     human_type(human, "device_add pc-dimm,id=d1,memdev=m1\rinfo memory_size_summary\r");
     human_expect(human, "memdev=m1\r\n");
     human_check(other, "info memory-devices", ""); /* not there yet */
     g_assert_false(human_receive(human, 100));
-    human_expect(human, "plugged memory: 2097152\r\n" PROMPT);
+    human_expect(human, "plugged memory: 2097152\r\n" HUMAN_PROMPT);
     human_check(other, "info memory-devices", "\"d1\"");
 
     /* One who leaves meanwhile is not waited for, and what he began is done. */
@@ -423,76 +313,26 @@ static void test_order(void)
 
 /* --- a terminal --- */
 
-typedef struct Terminal {
-    Human *human;
-    pid_t pid;
-    int pidfd;
-    int slave;
-    struct termios before;
-} Terminal;
-
-static Terminal *terminal_start(const char *arguments)
-{
-    Terminal *terminal = g_new0(Terminal, 1);
-    g_autofree char *line =
-        g_strdup_printf("%s -accel qtest -display none %s", vmm_binary(NULL, NULL), arguments);
-    g_auto(GStrv) argv = NULL;
-    g_autoptr(GError) error = NULL;
-    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-    g_assert_true(grantpt(master) == 0 && unlockpt(master) == 0);
-    terminal->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    tcgetattr(terminal->slave, &terminal->before);
-    g_assert_true(g_shell_parse_argv(line, NULL, &argv, &error));
-    ChildOptions options = {
-        .input = terminal->slave, .output = terminal->slave, .errors = terminal->slave};
-    terminal->pid = child_start(argv, &options, &terminal->pidfd, &error);
-    g_assert_no_error(error);
-    terminal->human = human_new(master);
-    return terminal;
-}
-
-/* The program ends with status 0 and leaves the terminal as it was. */
-static void terminal_end(Terminal *terminal)
-{
-    struct termios after;
-    int status;
-
-    g_assert_true(child_wait(terminal->pid, terminal->pidfd, TIMEOUT, &status));
-    g_assert_cmpint(status, ==, 0);
-    tcgetattr(terminal->slave, &after);
-    g_assert_cmpuint(after.c_lflag, ==, terminal->before.c_lflag);
-    g_assert_cmpuint(after.c_iflag, ==, terminal->before.c_iflag);
-    close(terminal->slave);
-    close(terminal->pidfd);
-    human_free(terminal->human);
-    g_free(terminal);
-}
-
-static void type_and_expect(Human *human, const char *keys, const char *expected)
-{
-    human_type(human, keys);
-    human_expect(human, expected);
-}
-
 static void test_terminal(void)
 {
     Terminal *terminal = terminal_start("-M pc " MEMORY " -monitor stdio");
     Human *human = terminal->human;
 
-    human_expect(human, PROMPT);
-    type_and_expect(human, "info staXtus", "staXtus");
-    type_and_expect(human, "\033[D\033[D\033[D\177\r", "VM status: running"); /* left, backspace */
-    human_expect(human, PROMPT);
-    type_and_expect(human, "info name", "info name");
-    type_and_expect(human, "\x01\x0binfo uuid\r", "00000000-0000"); /* beginning, kill */
-    human_expect(human, PROMPT);
-    type_and_expect(human, "\033[A\033[A\r", "VM status: running"); /* history */
-    human_expect(human, PROMPT);
-    type_and_expect(human, "info u\x12\r", "00000000-0000"); /* search */
-    human_expect(human, PROMPT);
-    type_and_expect(human, "no\xc3\xa9\x01\033[C\033[C\033[Cx\r", "unknown command: 'no\xc3\xa9x'");
-    human_expect(human, PROMPT);
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "info staXtus", "staXtus");
+    human_type_and_expect(human, "\033[D\033[D\033[D\177\r",
+                          "VM status: running"); /* left, backspace */
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "info name", "info name");
+    human_type_and_expect(human, "\x01\x0binfo uuid\r", "00000000-0000"); /* beginning, kill */
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "\033[A\033[A\r", "VM status: running"); /* history */
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "info u\x12\r", "00000000-0000"); /* search */
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "no\xc3\xa9\x01\033[C\033[C\033[Cx\r",
+                          "unknown command: 'no\xc3\xa9x'");
+    human_expect(human, HUMAN_PROMPT);
     human_type(human, "quit\r");
     terminal_end(terminal);
 }
@@ -502,21 +342,22 @@ static void test_completion(void)
     Terminal *terminal = terminal_start("-M pc " MEMORY " -monitor stdio");
     Human *human = terminal->human;
 
-    human_expect(human, PROMPT);
-    type_and_expect(human, "inf\tstat\t\r", "VM status: running");
-    human_expect(human, PROMPT);
-    type_and_expect(human, "device_\t", "device_add  device_del"); /* several: a list */
-    type_and_expect(human, "\x15object_add memory-backend-mem\t,id=mem1,siz\t2M\r", PROMPT);
-    type_and_expect(human, "device_add pc-di\t,id=dim1,memd\tmem\t\r", PROMPT);
-    type_and_expect(human, "info memory-d\t\r", "/objects/mem1");
-    human_expect(human, PROMPT);
-    type_and_expect(human, "chardev-add nul\t,id=nothing\r", PROMPT);
-    type_and_expect(human, "chardev-rem\tnot\t\r", PROMPT);
-    type_and_expect(human, "info chard\t\r", "filename=stdio");
-    type_and_expect(human, "qom-get /obj\tm\tsize\r", "2097152");
-    human_expect(human, PROMPT);
-    type_and_expect(human, "device_del di\tfoo\r", "'foo' is too much");
-    human_expect(human, PROMPT);
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "inf\tstat\t\r", "VM status: running");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "device_\t", "device_add  device_del"); /* several: a list */
+    human_type_and_expect(human, "\x15object_add memory-backend-mem\t,id=mem1,siz\t2M\r",
+                          HUMAN_PROMPT);
+    human_type_and_expect(human, "device_add pc-di\t,id=dim1,memd\tmem\t\r", HUMAN_PROMPT);
+    human_type_and_expect(human, "info memory-d\t\r", "/objects/mem1");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "chardev-add nul\t,id=nothing\r", HUMAN_PROMPT);
+    human_type_and_expect(human, "chardev-rem\tnot\t\r", HUMAN_PROMPT);
+    human_type_and_expect(human, "info chard\t\r", "filename=stdio");
+    human_type_and_expect(human, "qom-get /obj\tm\tsize\r", "2097152");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "device_del di\tfoo\r", "'foo' is too much");
+    human_expect(human, HUMAN_PROMPT);
     human_type(human, "q\r");
     terminal_end(terminal);
 }

@@ -122,8 +122,8 @@ static void check_filename(Chardev *chardev, const char *expected)
 static void test_server(void)
 {
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "monitor 'm'"},
-                    other = {note_opened, NULL, "b"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "monitor 'm'"},
+                    other = {.opened = note_opened, .opaque = NULL, .user = "b"};
     g_autofree char *path = file("s0");
     g_autoptr(GError) error = NULL;
     Chardev *chardev = create("socket,id=s0,path=DIR/s0,server=on,wait=off", &error);
@@ -180,7 +180,7 @@ static void test_wait(void)
     GThread *thread = g_thread_new("client", connect_soon, (gpointer) "w0");
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     Chardev *chardev = chardev_create_short("w0", "null", &error);
 
     g_assert_no_error(error);
@@ -202,7 +202,7 @@ static void test_reconnect(void)
 {
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     Chardev *chardev = create("socket,id=r0,path=DIR/r0,reconnect-ms=20", &error);
 
     g_assert_no_error(error);
@@ -250,7 +250,7 @@ static void test_client(void)
 {
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     int listener = unix_listen("c0");
     Chardev *chardev = create("socket,id=c0,path=DIR/c0", &error);
 
@@ -273,8 +273,8 @@ static void test_tcp(void)
 {
     g_autoptr(GError) error = NULL;
     User server_user = {0}, client_user = {0};
-    ChardevFrontend server_end = {note_opened, &server_user, "a"};
-    ChardevFrontend client_end = {note_opened, &client_user, "b"};
+    ChardevFrontend server_end = {.opened = note_opened, .opaque = &server_user, .user = "a"};
+    ChardevFrontend client_end = {.opened = note_opened, .opaque = &client_user, .user = "b"};
     Chardev *server = chardev_create_short("t0", "tcp:127.0.0.1:0,server,nowait,nodelay", &error);
 
     g_assert_no_error(error);
@@ -306,7 +306,7 @@ static void test_descriptor(void)
 {
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
@@ -342,7 +342,7 @@ static void test_files(void)
 {
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     g_autofree char *path = file("log"), *text = NULL;
 
     g_assert_true(g_file_set_contents(path, "old;", -1, NULL));
@@ -375,7 +375,7 @@ static void test_pty(void)
 {
     g_autoptr(GError) error = NULL;
     User user = {0};
-    ChardevFrontend frontend = {note_opened, &user, "test"};
+    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
     Chardev *chardev = create("pty,id=p0,path=DIR/tty", &error);
     g_autofree char *link = file("tty");
 
@@ -451,11 +451,11 @@ static void test_bad_options(void)
     } rows[] = {
         {"socket,path=DIR/x", "a chardev needs an id"},
         {"id=c", "chardev 'c': no backend"},
-        {"foo,id=c",
-         "chardev 'c': unknown backend 'foo'; known are file, null, pty, socket, stdio"},
+        {"foo,id=c", "chardev 'c': unknown backend 'foo'; known are file, mux, null, pipe, pty, "
+                     "ringbuf, socket, stdio"},
         {"null,id=1c", "'1c' is not a letter"},
         {"null,id=c,x=1", "chardev 'c': unknown parameter 'x'"},
-        {"socket,id=c,path=DIR/x,foo=1", "chardev 'c': unknown parameter 'foo'; known are path,"},
+        {"socket,id=c,path=DIR/x,foo=1", "chardev 'c': unknown parameter 'foo'; known are logfile, logappend, path,"},
         {"socket,id=c", "chardev 'c': exactly one of path, port and fd"},
         {"socket,id=c,path=DIR/x,port=1,host=a", "exactly one of"},
         {"socket,id=c,port=1", "chardev 'c': a client needs a host"},
@@ -474,11 +474,11 @@ static void test_bad_options(void)
         {"socket,id=c,port=1,server=on,wait=off,ipv4=off,ipv6=off", "no address family"},
         {"socket,id=c,fd=999", "chardev 'c': file descriptor 999 is not open"},
         {"socket,id=c,fd=nobody", "chardev 'c': file descriptor named 'nobody' not found"},
-        {"socket,id=c,path=DIR/x,telnet=on", "chardev 'c': telnet=on is not supported yet"},
+        {"socket,id=c,path=DIR/x,telnet=on", "chardev 'c': telnet=on is for servers"},
         {"socket,id=c,path=DIR/x,websocket", "chardev 'c': websocket=on is not supported yet"},
         {"socket,id=c,path=DIR/x,tls-creds=t", "chardev 'c': tls-creds=t is not supported yet"},
-        {"null,id=c,mux=on", "chardev 'c': mux=on is not supported yet"},
-        {"null,id=c,logfile=l", "chardev 'c': logfile=l is not supported yet"},
+        {"null,id=c,mux=maybe", "chardev 'c': "},
+        {"null,id=c,logfile=DIR/no/l", "chardev 'c': logfile: "},
         {"file,id=c", "chardev 'c': property 'path' is missing"},
         {"file,id=c,path=DIR/no/such", "no/such' cannot be opened: No such file"},
         {"file,id=c,path=DIR/x,input-path=DIR/none", "none' cannot be opened"},
