@@ -4,6 +4,8 @@
  * disk and reads them back, in several processes, past the page cache, until it is told to stop.
  * Its buffers are mapped anew again and again, so that they come to lie in hot-added memory.
  */
+#include "guest-pages.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +20,6 @@
 #define BLOCK 4096
 #define MAGIC UINT64_C(0x746f6c73746f68) /* "hotslot" */
 #define REQUEST_MOST 8                   /* blocks of a request */
-#define HOT_AREA (UINT64_C(4) << 30)     /* hot-added memory lies above */
 #define REMAP_AFTER 16                   /* requests through the same buffer */
 #define FLUSH_AFTER 200                  /* requests between flushes */
 
@@ -88,15 +89,9 @@ static void complain(Worker *worker, const char *what, uint64_t block)
     fflush(stdout);
 }
 
-/* TRUE if the page of the buffer lies in hot-added memory (pagemap: an entry a page, its frame
- * number in the lower 55 bits). */
 static int is_hot(Worker *worker)
 {
-    uint64_t entry = 0;
-    off_t place = (off_t)((uintptr_t)worker->buffer / BLOCK * sizeof(entry));
-
-    return pread(worker->pagemap, &entry, sizeof(entry), place) == sizeof(entry) &&
-           (entry & ((UINT64_C(1) << 55) - 1)) * BLOCK >= HOT_AREA;
+    return physical_address(worker->pagemap, worker->buffer) >= HOT_AREA;
 }
 
 static void renew_buffer(Worker *worker)

@@ -14,6 +14,7 @@ import time
 import zlib
 
 from guest import Guest, GuestError, run_test, start_process, wait_until
+from load import Load
 
 MIB = 1 << 20
 MEMORY = 512   # MiB at boot
@@ -52,33 +53,6 @@ class Backend:
     def end(self, number):
         self.process.send_signal(number)
         return self.process.wait(30)
-
-
-class Load:
-    """The guest's load program (guest-load.c) by its reports."""
-
-    def __init__(self, guest):
-        self.guest = guest
-        guest.run(f"guest-load /dev/vda {BLOCKS} {WORKERS} /tmp/stop /tmp/report"
-                  " >/tmp/load.out 2>&1 &")
-
-    def report(self):
-        words = self.guest.run("cat /tmp/report 2>/dev/null || true").split()
-        report = dict(word.split("=") for word in words)
-        if int(report.get("errors", 0)):
-            raise GuestError("the load found " + self.guest.run("cat /tmp/load.out"))
-        return {key: value if key == "state" else int(value) for key, value in report.items()}
-
-    def progress(self, key, more, timeout=30):
-        """Waits until a counter has grown by more."""
-        start = self.report().get(key, 0)
-        wait_until(lambda: self.report().get(key, 0) >= start + more, timeout,
-                   f"{more} more {key} of the load")
-
-    def stop(self):
-        self.guest.run("touch /tmp/stop")
-        return wait_until(lambda: (report := self.report())["state"] != "running" and report, 60,
-                          "the end of the load")
 
 
 def disk_blocks(guest):
@@ -147,7 +121,7 @@ def test(options, tap, directory, exits):
         raise GuestError(f"the guest takes the disk's cache for '{cache}' and would never flush")
     done("it finds the disk, its size, its serial number and its write cache")
 
-    load = Load(guest)
+    load = Load(guest.run, "/dev/vda", BLOCKS, WORKERS)
     load.progress("writes", 100)
     done("it writes and verifies")
 

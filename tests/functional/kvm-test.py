@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 280, options.logs)
+    return run_test(lambda *rest: test(options, *rest), 580, options.logs)
 
 
 sys.exit(main())

@@ -155,7 +155,7 @@ class Machine:
                                   "break; sleep 0.1; done; cat /tmp/vmm.status", timeout + 10))
 
     def boot(self):
-        self.shell.wait_ready(150)
+        self.shell.wait_ready(240)
 
     def power_off(self):
         """Lets the guest power off; everything must end well."""

@@ -53,7 +53,7 @@ static void access_port(FuzzInput *input, gboolean write)
                                      ACPI_MEMORY_BASE, ACPI_MEMORY_BASE, FW_CFG_PORT};
     uint8_t where = fuzz_byte(input);
     unsigned size = 1u << (where & 3) % 3;
-    uint16_t port = bases[(where >> 2) % G_N_ELEMENTS(bases)] + fuzz_byte(input) % 0x18;
+    uint16_t port = bases[(where >> 2) % G_N_ELEMENTS(bases)] + fuzz_byte(input) % 0x20;
 
     if (write) {
         port_write(port, (uint32_t)fuzz_number(input, size), size);

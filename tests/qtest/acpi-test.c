@@ -391,7 +391,7 @@ static void test_wild(void)
     }
     for (guint i = 0; i < 6000; i++) {
         uint16_t base = bases[g_rand_int_range(random, 0, G_N_ELEMENTS(bases))];
-        uint16_t port = base + g_rand_int_range(random, 0, base == PM_BASE ? 4 : 0x18);
+        uint16_t port = base + g_rand_int_range(random, 0, base == PM_BASE ? 4 : 0x20);
         uint32_t value = g_rand_boolean(random)
                              ? g_rand_int(random)
                              : values[g_rand_int_range(random, 0, G_N_ELEMENTS(values))];
