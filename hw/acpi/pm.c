@@ -23,7 +23,8 @@ enum {
     PM1_TIMER = 1 << 0,
     PM1_GLOBAL = 1 << 5,
     PM1_POWER_BUTTON = 1 << 8,
-    PM1_ENABLE_BITS = PM1_TIMER | PM1_GLOBAL | PM1_POWER_BUTTON,
+    PM1_CLOCK_ALARM = 1 << 10, /* wakes from a sleep state, of which there is none: never set */
+    PM1_ENABLE_BITS = PM1_TIMER | PM1_GLOBAL | PM1_POWER_BUTTON | PM1_CLOCK_ALARM,
 };
 
 /* PM1 control (4.8.3.2.1). */
@@ -39,7 +40,7 @@ enum {
 #define PM_TIMER_HALF_PERIOD (UINT64_C(1) << 31)
 
 static struct {
-    IoRegion *region, *reset;
+    IoRegion *region;
     uint16_t status, enable, control;
     ClockTimer *carry;   /* expires when TMR_STS is due and somebody waits for it */
     uint64_t next_carry; /* in ticks */
@@ -176,18 +177,6 @@ static void pm_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset, uint64_t va
     acpi_sci_update();
 }
 
-/* --- reset register (4.8.3.6) --- */
-
-static void reset_write(gpointer opaque G_GNUC_UNUSED, uint64_t offset G_GNUC_UNUSED,
-                        uint64_t value, unsigned size G_GNUC_UNUSED)
-{
-    if (value == ACPI_RESET_VALUE) {
-        run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
-    }
-}
-
-static const IoOps reset_ops = {.write = reset_write, .max_access = 1};
-
 static const IoOps pm_ops = {.read = pm_read, .write = pm_write, .max_access = 4};
 
 /* --- life --- */
@@ -208,8 +197,6 @@ void acpi_pm_init(void)
     pm.carry = clock_timer_new(timer_carried, NULL);
     pm.region = io_region_new(NULL, "acpi-pm", &pm_ops, NULL, PM_SIZE);
     io_region_map(pm.region, ADDRESS_SPACE_IO, ACPI_PM_BASE);
-    pm.reset = io_region_new(NULL, "acpi-reset", &reset_ops, NULL, 1);
-    io_region_map(pm.reset, ADDRESS_SPACE_IO, ACPI_RESET_PORT);
     if (!button_wired) {
         button_wired = TRUE;
         run_state_powerdown_handler_add(power_button, NULL);
@@ -219,6 +206,5 @@ void acpi_pm_init(void)
 void acpi_pm_free(void)
 {
     g_clear_pointer(&pm.region, io_region_free);
-    g_clear_pointer(&pm.reset, io_region_free);
     g_clear_pointer(&pm.carry, clock_timer_free);
 }

@@ -4,6 +4,7 @@
  * which a CPU reaches configuration space (PCI 3.0, 3.2.2.3.2).
  */
 #include "pci-internal.h"
+#include "system/run-state.h"
 #include "util/error.h"
 #include "util/trace.h"
 
@@ -11,6 +12,10 @@ TRACE_EVENT(pci_config_read, "the guest reads configuration space");
 TRACE_EVENT(pci_config_write, "the guest writes configuration space");
 
 #define CONFIG_ADDRESS_PORT 0xcf8
+/* Narrower accesses mean another device of the chip set that lies behind the same ports: reset
+ * control at 0xcf9, whose bit 2 resets and whose bit 1 says how hard (82371SB data sheet, "RC"). */
+#define RESET_CONTROL 1
+#define RESET_CPU 0x04
 #define CONFIG_DATA_PORT 0xcfc
 #define CONFIG_ENABLE 0x80000000u
 
@@ -31,20 +36,21 @@ static PciBus *root_bus;
 
 /* --- configuration mechanism 1 --- */
 
-static uint64_t address_port_read(gpointer opaque, uint64_t offset, unsigned size G_GNUC_UNUSED)
+static uint64_t address_port_read(gpointer opaque, uint64_t offset, unsigned size)
 {
     PciBus *bus = opaque;
 
-    return bus->latch >> (8 * offset);
+    return offset == RESET_CONTROL && size == 1 ? 0 : bus->latch >> (8 * offset);
 }
 
 static void address_port_write(gpointer opaque, uint64_t offset, uint64_t value, unsigned size)
 {
     PciBus *bus = opaque;
 
-    /* Narrower writes mean other devices' ports, such as reset control at 0xcf9. */
     if (offset == 0 && size == 4) {
         bus->latch = value;
+    } else if (offset == RESET_CONTROL && size == 1 && (value & RESET_CPU)) {
+        run_state_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     }
 }
 

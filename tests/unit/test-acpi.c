@@ -154,8 +154,8 @@ static void test_power(void)
     g_assert_cmphex(port_read(PM1_STATUS, 2), ==, 0x100);
     g_assert_false(sci());
     port_write(PM1_ENABLE, 0xffff, 2);
-    g_assert_cmphex(port_read(PM1_ENABLE, 2), ==, 0x121);
-    g_assert_cmphex(port_read(PM1_STATUS, 4), ==, 0x01210100);
+    g_assert_cmphex(port_read(PM1_ENABLE, 2), ==, 0x521);
+    g_assert_cmphex(port_read(PM1_STATUS, 4), ==, 0x05210100);
     g_assert_true(sci());
     port_write(PM1_STATUS, 0xff, 1); /* the other byte */
     g_assert_true(sci());
