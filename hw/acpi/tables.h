@@ -39,6 +39,14 @@ void acpi_memory_slots_write_loader(Aml *aml, uint32_t slots);
 /* HTFY(slot, event): notifies the slot's device, whose group is loaded. */
 void acpi_memory_slots_write_notify(Aml *aml, uint32_t slots);
 
+/* --- board-aml.c: devices beside PCI, within \\_SB; and their events, within \\_GPE --- */
+void acpi_board_write_devices(Aml *aml, const AcpiBoard *board);
+void acpi_board_write_events(Aml *aml, const AcpiBoard *board);
+
+/* A Name of a number, and _HID of an EISA id. */
+void acpi_write_integer_name(Aml *aml, const char *name, uint64_t value);
+void acpi_write_id(Aml *aml, const char *id);
+
 /* --- memory-hotplug-aml.c, pci-hotplug-aml.c --- */
 void acpi_memory_hotplug_write_aml(Aml *aml, uint32_t slots);
 void acpi_pci_hotplug_write_slots(Aml *aml); /* within the scope of the host bridge */

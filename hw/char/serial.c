@@ -471,7 +471,6 @@ static gboolean choose_place(IsaSerial *serial, GError **error)
         uint16_t port;
         uint8_t line;
     } places[PORTS_MAXIMUM] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
-    const char *taken;
 
     serial->port = serial->port ? serial->port : places[serial->index].port;
     serial->line = serial->line ? serial->line : places[serial->index].line;
@@ -480,15 +479,8 @@ static gboolean choose_place(IsaSerial *serial, GError **error)
                      name(serial));
         return FALSE;
     }
-    taken = io_region_name_within(ADDRESS_SPACE_IO, serial->port, UART_PORTS);
-    if (taken) {
-        vm_error_set(error,
-                     "device '%s': iobase=0x%x: '%s' has some of these %d ports; choose others "
-                     "with index= or iobase=",
-                     name(serial), serial->port, taken, UART_PORTS);
-        return FALSE;
-    }
-    return TRUE;
+    return device_check_ports(DEVICE(serial), "iobase", serial->port, UART_PORTS,
+                              "index= or iobase=", error);
 }
 
 static DeviceProgress serial_realize(Device *device, GError **error)

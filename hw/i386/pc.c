@@ -11,7 +11,9 @@
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/linux-boot.h"
+#include "hw/input/i8042.h"
 #include "hw/mem/memory-device.h"
+#include "hw/misc/vmgenid.h"
 #include "hw/rtc/mc146818rtc.h"
 #include "system/memory.h"
 #include "util/error.h"
@@ -188,12 +190,17 @@ static guint number_of(VmObject *object, const char *property)
     return value ? (guint)json_object_get_int64(value) : 0;
 }
 
-static void add_serial_port(VmObject *object, gpointer opaque)
+/* What of a user's device the tables tell. */
+static void describe_device(VmObject *object, gpointer opaque)
 {
+    AcpiBoard *board = opaque;
+
     if (strcmp(G_OBJECT_TYPE_NAME(object), "isa-serial") == 0) {
         AcpiSerialPort port = {(uint16_t)number_of(object, "iobase"),
                                (uint8_t)number_of(object, "irq")};
-        g_array_append_val((GArray *)opaque, port);
+        g_array_append_val((GArray *)board->serial_ports, port);
+    } else if (strcmp(G_OBJECT_TYPE_NAME(object), "pvpanic") == 0) {
+        board->panic_port = (uint16_t)number_of(object, "ioport");
     }
 }
 
@@ -205,8 +212,9 @@ static void add_apic_ids(GArray *ids)
     }
 }
 
-/* The tables lie at the top of RAM below 4 GiB; what they tell is as long wherever that is. */
-static gboolean write_tables(const AcpiBoard *board, uint64_t *address, GError **error)
+/* The tables lie below @end, in RAM below 4 GiB; what they tell is as long wherever that is. */
+static gboolean write_tables(const AcpiBoard *board, uint64_t end, uint64_t *address,
+                             GError **error)
 {
     g_autoptr(GByteArray) dsdt = acpi_dsdt_new(board);
     g_autoptr(GByteArray) sized = acpi_tables_new(board, dsdt, 0);
@@ -217,7 +225,7 @@ static gboolean write_tables(const AcpiBoard *board, uint64_t *address, GError *
             board->memory_slots, sized->len >> 10, board->low_ram >> 20);
         return FALSE;
     }
-    *address = (board->low_ram - sized->len) / PC_PAGE * PC_PAGE;
+    *address = (end - sized->len) / PC_PAGE * PC_PAGE;
     g_autoptr(GByteArray) tables = acpi_tables_new(board, dsdt, *address);
     if (!memory_copy_out(*address, tables->data, tables->len)) {
         vm_error_set(error, "the ACPI tables cannot be written: the file behind guest RAM is "
@@ -227,7 +235,7 @@ static gboolean write_tables(const AcpiBoard *board, uint64_t *address, GError *
     return TRUE;
 }
 
-static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t *address,
+static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t end, uint64_t *address,
                              GError **error)
 {
     g_autoptr(GArray) apic_ids = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -241,13 +249,16 @@ static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t *add
         .ram_size = machine->ram_size,
         .high_ram = PC_HIGH_BASE,
         .memory_slots = (uint32_t)machine->ram_slots,
+        .fw_cfg_port = FW_CFG_PORT,
+        .generation_page = end < low ? end : 0,
     };
 
     memory_device_area_get(&board.hotplug_base, &board.hotplug_size);
     add_apic_ids(apic_ids);
-    vm_object_foreach_child(vm_object_container("machine/peripheral"), add_serial_port, ports);
-    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), add_serial_port, ports);
-    return write_tables(&board, address, error);
+    vm_object_foreach_child(vm_object_container("machine/peripheral"), describe_device, &board);
+    vm_object_foreach_child(vm_object_container("machine/peripheral-anon"), describe_device,
+                            &board);
+    return write_tables(&board, end, address, error);
 }
 
 /* What a kernel may use: RAM, less what PCs keep for themselves below 1 MiB (ACPI 6.4, 15). */
@@ -256,6 +267,7 @@ static gboolean boot(Machine *machine, GError **error)
     g_autoptr(GArray) memory = g_array_new(FALSE, FALSE, sizeof(BootMemory));
     PcMachine *pc = (PcMachine *)machine;
     uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+    uint64_t end = vmgenid_exists() ? low - PC_PAGE : low; /* of what the kernel may overwrite */
     BootBoard board = {.memory = memory};
 
     if (!pc->linux_boot) {
@@ -266,14 +278,16 @@ static gboolean boot(Machine *machine, GError **error)
         }
         return TRUE;
     }
-    if (!place_tables(machine, low, &board.rsdp, error)) {
+    if ((end < low && !vmgenid_place(end, error)) ||
+        !place_tables(machine, low, end, &board.rsdp, error)) {
         return FALSE;
     }
     board.low_ram = board.rsdp;
     add_boot_memory(memory, 0, MIN(low, PC_BASE_MEMORY_END), BOOT_MEMORY_RAM);
     add_boot_memory(memory, PC_BASE_MEMORY_END, PC_EXTENDED_MEMORY, BOOT_MEMORY_RESERVED);
     add_boot_memory(memory, PC_EXTENDED_MEMORY, board.rsdp, BOOT_MEMORY_RAM);
-    add_boot_memory(memory, board.rsdp, low, BOOT_MEMORY_ACPI);
+    add_boot_memory(memory, board.rsdp, end, BOOT_MEMORY_ACPI);
+    add_boot_memory(memory, end, low, BOOT_MEMORY_RESERVED);
     add_boot_memory(memory, PC_HIGH_BASE, PC_HIGH_BASE + machine->ram_size - low, BOOT_MEMORY_RAM);
     return linux_boot_load(pc->linux_boot, &board, error);
 }
@@ -299,7 +313,7 @@ static gboolean build(Machine *machine, GError **error)
         return FALSE;
     }
     acpi_init(pc->bus);
-    return add_clock(machine, error);
+    return add_clock(machine, error) && i8042_add(error);
 }
 
 static void finalize(GObject *object)

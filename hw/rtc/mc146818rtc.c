@@ -446,11 +446,9 @@ VM_DEFINE_TYPE("mc146818rtc", Rtc, RtcClass, rtc, TYPE_DEVICE, 0);
 
 gboolean mc146818rtc_add(uint64_t low_ram, uint64_t high_ram, guint cpus, GError **error)
 {
-    g_autoptr(VmObject) rtc = vm_object_new(rtc_get_type(), NULL, error);
+    Device *rtc = device_add_on_board(rtc_get_type(), "rtc", error);
 
-    if (!rtc ||
-        !vm_object_add_child(vm_object_container("machine/unattached"), "rtc", rtc, error) ||
-        !device_realize_now(DEVICE(rtc), error)) {
+    if (!rtc) {
         return FALSE;
     }
     rtc_describe_board(RTC(rtc)->bytes, low_ram, high_ram, cpus);

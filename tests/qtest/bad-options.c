@@ -610,5 +610,6 @@ const BadOptionGroup bad_option_groups[] = {
      "memory-backend-memfd,id=m,size=2M",
      bad_family},
     {"serial", "-accel qtest -chardev null,id=c -chardev null,id=d", serial},
+    {"platform", "-accel qtest -m 32M", bad_platform},
     {NULL, NULL, NULL},
 };

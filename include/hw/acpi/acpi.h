@@ -13,10 +13,10 @@
 #define ACPI_PCI_BASE 0xae00   /* PCI hot-plug */
 #define ACPI_MEMORY_BASE 0xa00 /* memory hot-plug */
 #define ACPI_SCI_LINE 9
-#define ACPI_RESET_PORT 0xcf9 /* reset control register; writing ACPI_RESET_VALUE resets */
+#define ACPI_RESET_PORT 0xcf9 /* of the PCI bus; writing ACPI_RESET_VALUE there resets */
 #define ACPI_RESET_VALUE 0x06
 #define ACPI_SLEEP_TYPE_S5 0 /* SLP_TYP that powers off: what the package _S5 holds (7.4.2) */
-enum { ACPI_GPE_PCI = 1, ACPI_GPE_MEMORY = 3 };
+enum { ACPI_GPE_PCI = 1, ACPI_GPE_MEMORY = 3, ACPI_GPE_VMGENID = 5 };
 
 /* Maps power management registers, GPE block and both hot-plug controllers; wires them to @bus, to
  * memory devices, to reset and to the power button. */
@@ -40,6 +40,9 @@ typedef struct AcpiBoard {
     uint64_t high_ram;          /* where RAM above 4 GiB begins */
     uint64_t hotplug_base, hotplug_size; /* where memory devices may come; size 0: none */
     uint32_t memory_slots;
+    uint16_t fw_cfg_port;     /* of the firmware configuration, 0: none */
+    uint16_t panic_port;      /* of pvpanic, 0: none */
+    uint64_t generation_page; /* guest physical: that of vmgenid, 0: none */
 } AcpiBoard;
 
 /* The AML of the DSDT, most of the tables' size, which depends on no address.  The caller frees. */

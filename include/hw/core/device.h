@@ -100,6 +100,17 @@ void device_unrealize_done(Device *device);
 /* Realizes a device that the machine itself makes (host bridge): must end with DEVICE_DONE. */
 gboolean device_realize_now(Device *device, GError **error);
 
+/* Makes a device of @type that belongs to the board: under /machine/unattached as @name, realized.
+ * Borrowed; NULL with @error. */
+Device *device_add_on_board(GType type, const char *name, GError **error);
+
+/*
+ * TRUE if ports [@first, @first + @count) exist and no other device has them.  Otherwise @error,
+ * which names @property; @remedy is the properties by which other ports can be chosen.
+ */
+gboolean device_check_ports(Device *device, const char *property, uint32_t first, uint32_t count,
+                            const char *remedy, GError **error);
+
 /* Machine completion: devices added from now on are hotplugged. */
 void device_set_machine_complete(void);
 /* TRUE from then on. */
