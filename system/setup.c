@@ -274,8 +274,9 @@ gboolean setup_machine(const GArray *items, GError **error)
            make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
            check_background(items, error) && setup_cpus(items, error) &&
            setup_clock(items, error) && setup_machine_object(items, error) &&
-           make_objects(FALSE, error) && machine_build(error) && make_netdevs(error) &&
-           make_serial_ports(items, error) && check_background(items, error) && make_devices(error);
+           setup_firmware(items, error) && make_objects(FALSE, error) && machine_build(error) &&
+           make_netdevs(error) && make_serial_ports(items, error) &&
+           check_background(items, error) && make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

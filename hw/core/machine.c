@@ -57,6 +57,8 @@ static void finalize(GObject *object)
         }
         g_clear_object(&machine->ram);
     }
+    g_clear_pointer(&machine->smbios, json_object_put);
+    g_clear_pointer(&machine->fw_cfg, json_object_put);
     parent->finalize(object);
 }
 

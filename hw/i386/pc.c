@@ -15,6 +15,8 @@
 #include "hw/mem/memory-device.h"
 #include "hw/misc/vmgenid.h"
 #include "hw/rtc/mc146818rtc.h"
+#include "hw/smbios/smbios.h"
+#include "system/identity.h"
 #include "system/memory.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -39,6 +41,7 @@ typedef struct PcMachine {
     PciBus *bus;
     FwCfg *fw_cfg;
     LinuxBoot *linux_boot; /* NULL without -kernel */
+    GByteArray *smbios;    /* the tables, written at each start */
 } PcMachine;
 
 typedef MachineClass PcMachineClass;
@@ -157,6 +160,42 @@ static void describe_to_firmware(PcMachine *pc)
     fw_cfg_set_u64(pc->fw_cfg, FW_CFG_RAM_SIZE, pc->parent.ram_size);
     fw_cfg_set_u16(pc->fw_cfg, FW_CFG_CPU_COUNT, (uint16_t)vcpu_topology()->count);
     fw_cfg_set_u16(pc->fw_cfg, FW_CFG_MAX_CPUS, (uint16_t)vcpu_topology()->count);
+}
+
+static gboolean make_smbios(PcMachine *pc, GError **error)
+{
+    const Machine *machine = &pc->parent;
+    const VcpuTopology *cpus = vcpu_topology();
+    uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
+    SmbiosBoard board = {
+        .machine = MACHINE_GET_CLASS(machine)->name,
+        .name = identity_name(),
+        .uuid = identity_uuid(),
+        .sockets = cpus->sockets,
+        .cores = cpus->cores,
+        .threads = cpus->threads,
+        .low_ram = low,
+        .high_base = PC_HIGH_BASE,
+        .high_ram = machine->ram_size - low,
+        .maximum_ram = machine->maxram_size,
+        .memory_slots = (uint32_t)machine->ram_slots,
+        .options = machine->smbios,
+    };
+
+    pc->smbios = smbios_tables_new(&board, error);
+    return pc->smbios != NULL;
+}
+
+static gboolean place_smbios(const PcMachine *pc, GError **error)
+{
+    if (!memory_copy_out(SMBIOS_AREA, pc->smbios->data, pc->smbios->len)) {
+        vm_error_set(error,
+                     "the SMBIOS tables cannot be written: guest address 0x%" PRIx64
+                     " is not RAM; give the guest more with -m",
+                     SMBIOS_AREA);
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean read_kernel(PcMachine *pc, GError **error)
@@ -278,7 +317,7 @@ static gboolean boot(Machine *machine, GError **error)
         }
         return TRUE;
     }
-    if ((end < low && !vmgenid_place(end, error)) ||
+    if ((end < low && !vmgenid_place(end, error)) || !place_smbios(pc, error) ||
         !place_tables(machine, low, end, &board.rsdp, error)) {
         return FALSE;
     }
@@ -308,6 +347,9 @@ static gboolean build(Machine *machine, GError **error)
         return FALSE;
     }
     describe_to_firmware(pc);
+    if (!fw_cfg_add_options(pc->fw_cfg, machine->fw_cfg, error) || !make_smbios(pc, error)) {
+        return FALSE;
+    }
     pc->bus = pci_bus_new(intx_lines);
     if (!pci_bus_add_bridges(pc->bus, error)) {
         return FALSE;
@@ -327,6 +369,7 @@ static void finalize(GObject *object)
     }
     g_clear_pointer(&pc->fw_cfg, fw_cfg_free);
     g_clear_pointer(&pc->linux_boot, linux_boot_free);
+    g_clear_pointer(&pc->smbios, g_byte_array_unref);
     memory_device_area_clear();
     parent->finalize(object);
 }

@@ -21,6 +21,7 @@ struct Machine {
     gboolean ram_is_default; /* the machine made it, as /objects/DEFAULT-RAM-ID */
     gboolean mem_merge, dump_guest_core;
     char *kernel, *initrd, *append; /* -kernel and its like; NULL: not given */
+    json_object *smbios, *fw_cfg;   /* arrays of what each -smbios and -fw_cfg says, or NULL */
 };
 
 typedef struct MachineClass {

@@ -7,6 +7,7 @@
 #define HW_I386_FW_CFG_H
 
 #include <glib.h>
+#include <json-c/json.h>
 #include <stdint.h>
 
 #define FW_CFG_PORT 0x510 /* 16-bit selector; the data byte is the port after it */
@@ -41,5 +42,8 @@ void fw_cfg_set_u64(FwCfg *config, uint16_t key, uint64_t value);
  */
 gboolean fw_cfg_add_file(FwCfg *config, const char *name, const void *bytes, gsize size,
                          GError **error);
+
+/* Adds a file for each element of @options, which is an array of what -fw_cfg says, or NULL. */
+gboolean fw_cfg_add_options(FwCfg *config, json_object *options, GError **error);
 
 #endif
