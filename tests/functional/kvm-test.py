@@ -14,6 +14,9 @@ from nested import DIMM, MEMORY, Host, Machine
 
 DISK = 64  # MiB
 ADDED = 6  # DIMMs
+NAME = "platform-test"
+UUID = "0f0e0d0c-1234-5678-9abc-def012345678"
+DATE = "2031-05-06"  # of the guest's clock
 
 
 def test(options, tap, directory, exits):
@@ -29,13 +32,29 @@ def test(options, tap, directory, exits):
     except Missing as missing:
         tap.skip("the newest kernel that Debian can install", missing)
     host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
-                emulator=options.emulator, kernels=kernels)
+                modules=("virtio_blk", "qemu_fw_cfg"), emulator=options.emulator, kernels=kernels)
     exits.callback(host.kill)
     host.boot()
     done("a host with KVM")
     with host.logs_kept():
         for name, kernel in {"": Kernel(), **kernels}.items():
             run_guest(host, name, lambda what, kernel=kernel: done(f"{kernel.release}: {what}"))
+
+
+def check_platform(machine):
+    """What the kernel found of the small devices."""
+    for command, expected in {
+        "cat /sys/class/dmi/id/product_uuid": UUID,
+        "cat /sys/class/dmi/id/board_asset_tag": NAME,
+        "cat /sys/class/dmi/id/sys_vendor": "hotslot",
+        "cat /sys/class/rtc/rtc0/date": DATE,
+        "cat /sys/firmware/qemu_fw_cfg/by_name/opt/test/raw": NAME,
+        "cat /sys/bus/acpi/devices/QEMU0001:00/status": "11",
+        "ls -d /sys/bus/acpi/devices/HSLT0001:00": "/sys/bus/acpi/devices/HSLT0001:00",
+    }.items():
+        output = machine.run(command).strip()
+        if output != expected:
+            raise GuestError(f"'{command}' says '{output}', expected '{expected}'")
 
 
 def run_guest(host, kernel, done):
@@ -46,7 +65,9 @@ def run_guest(host, kernel, done):
         f"vmm -smp 2 -m {MEMORY},slots=64,maxmem=16G "
         f"-object memory-backend-memfd,id=ram,size={MEMORY}M -machine pc,memory-backend=ram "
         f"-chardev socket,id=disk,path=/tmp/disk-{name}.sock "
-        "-device vhost-user-blk-pci,id=disk0,chardev=disk,num-queues=2",
+        "-device vhost-user-blk-pci,id=disk0,chardev=disk,num-queues=2 "
+        f"-name {NAME} -uuid {UUID} -smbios type=11,value={NAME} -rtc base={DATE}T12:00:00 "
+        f"-fw_cfg name=opt/test,string={NAME} -device vmgenid -device pvpanic -action panic=pause",
         "memhp_default_state=online_movable", kernel, f"vmm-{name}")
     machine.boot()
     if not machine.qmp.command("query-kvm")["enabled"]:
@@ -57,6 +78,8 @@ def run_guest(host, kernel, done):
     done("a stock kernel boots on two CPUs")
     machine.check_complaints()
     done("without a complaint")
+    check_platform(machine)
+    done("clock, SMBIOS, fw_cfg and pvpanic are what was asked for")
     machine.check_disk()
     done("its disk works")
     before = machine.memory_total()
