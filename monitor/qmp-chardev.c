@@ -305,7 +305,8 @@ static const QmpType types[] = {
                 "*telnet:bool, *tn3270:bool, *websocket:bool, *tls-creds:str, *tls-authz:str, "
                 "*reconnect:int, *reconnect-ms:int, *logfile:str, *logappend:bool",
      .doc = "A socket. As a server (the default) it listens, else it connects and, with "
-            "reconnect, tries again after that many seconds. TLS and websocket are refused."},
+            "reconnect, tries again: first after that many seconds, then after delays that double "
+            "up to ten. TLS and websocket are refused."},
     {.name = "ChardevSocketWrapper",
      .kind = QMP_OBJECT,
      .members = "data:ChardevSocket",

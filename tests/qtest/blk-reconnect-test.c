@@ -256,6 +256,33 @@ static void test_ended(gconstpointer data)
     daemon_rig_end(run.daemon);
 }
 
+/* Any daemon, with a record of requests in flight or without, is killed under our program: each
+ * write is finished and on the disk. */
+static void test_killed(gconstpointer data G_GNUC_UNUSED)
+{
+    DaemonOptions options = {.queues = 2, .chardev = ",reconnect-ms=10"};
+    BlkOptions disk = {.queues = 2, .indirect = TRUE};
+    Run run = {.writes = g_array_new(FALSE, FALSE, sizeof(Write)), .queues = 2};
+
+    run.daemon = daemon_rig_start(&options);
+    rig_boot(run.daemon->rig, &disk);
+    for (guint i = 0; i < DIMMS; i++) {
+        rig_plug(run.daemon->rig, i);
+        run.dimms[i] = rig_dimm_address(run.daemon->rig, i);
+    }
+    for (guint round = 0; round < ENDS; round++) {
+        for (guint i = 0; i < 60; i++) {
+            submit(&run, i % run.queues);
+        }
+        daemon_disk_kill(daemon_disk(run.daemon, 0));
+        daemon_disk_restart(daemon_disk(run.daemon, 0));
+        g_assert_cmpuint(collect(&run, PATIENCE), ==, 0);
+    }
+    daemon_check(run.daemon, 0, 1, DAEMON_IMAGE / 2, run.dimms[1] + RIG_DIMM / 2, 4096);
+    g_array_free(run.writes, TRUE);
+    daemon_rig_end(run.daemon);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -267,5 +294,6 @@ int main(int argc, char **argv)
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/indirect", &cases[5], test_ended);
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/3-queues", &cases[6], test_ended);
     daemon_test_add_for(BLK_DAEMON_OURS, "/reconnect/own/terminated", &cases[7], test_ended);
+    daemon_test_add("/reconnect/killed", NULL, test_killed);
     return g_test_run();
 }
