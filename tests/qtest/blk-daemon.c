@@ -4,11 +4,10 @@
  */
 #include "qtest/blk-daemon.h"
 #include "qtest/child.h"
+#include "qtest/process.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,33 +97,12 @@ static pid_t spawn(const BlkDaemonOptions *o, GError **error)
     return pid;
 }
 
-/* TRUE if some process listens at @socket: a line of /proc/net/unix (proc(5)) has, of eight fields,
- * the flag 0x10000 in the fourth and the path in the last. */
-static gboolean listens(const char *socket)
-{
-    FILE *sockets = fopen("/proc/net/unix", "re");
-    char line[512];
-    gboolean found = FALSE;
-
-    while (sockets && !found && fgets(line, sizeof(line), sockets)) {
-        unsigned flags;
-        char path[256];
-
-        found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %255s", &flags, path) == 2 &&
-                (flags & 0x10000) && !strcmp(path, socket);
-    }
-    if (sockets) {
-        fclose(sockets);
-    }
-    return found;
-}
-
 pid_t blk_daemon_start(const BlkDaemonOptions *options, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + SECONDS * G_USEC_PER_SEC;
     pid_t pid = spawn(options, error);
 
-    while (pid && !listens(options->socket)) {
+    while (pid && !process_listens(options->socket)) {
         if (waitpid(pid, NULL, WNOHANG) == pid) {
             g_autofree char *log = NULL;
 

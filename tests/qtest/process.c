@@ -4,6 +4,7 @@
 
 #include "qtest/vmm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 char *process_read(pid_t pid, const char *name)
@@ -50,4 +51,25 @@ guint process_descriptors(pid_t pid)
         vmm_fail("%s cannot be read", path);
     }
     return count;
+}
+
+/* A line of /proc/net/unix (proc(5)) has, of eight fields,
+ * the flag 0x10000 in the fourth and the path in the last. */
+gboolean process_listens(const char *socket)
+{
+    FILE *sockets = fopen("/proc/net/unix", "re");
+    char line[512];
+    gboolean found = FALSE;
+
+    while (sockets && !found && fgets(line, sizeof(line), sockets)) {
+        unsigned flags;
+        char path[256];
+
+        found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %255s", &flags, path) == 2 &&
+                (flags & 0x10000) && !strcmp(path, socket);
+    }
+    if (sockets) {
+        fclose(sockets);
+    }
+    return found;
 }

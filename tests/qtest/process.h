@@ -16,4 +16,7 @@ guint64 process_number(pid_t pid, const char *name, const char *key);
 /* How many descriptors it has open. */
 guint process_descriptors(pid_t pid);
 
+/* TRUE if some process listens at the unix socket @socket. */
+gboolean process_listens(const char *socket);
+
 #endif

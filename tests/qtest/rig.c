@@ -11,6 +11,22 @@
 #define ACPI_MEMORY_FLAGS 0xa14
 #define ACPI_MEMORY_EJECT 0x08
 
+/* Device @number with chardev "s@number"; a network card has it by way of netdev "n@number". */
+static void append_device(GString *line, const RigOptions *options, guint number)
+{
+    const char *device = options->device   ? options->device
+                         : options->netdev ? "virtio-net-pci"
+                                           : "vhost-user-blk-pci";
+
+    if (options->netdev) {
+        g_string_append_printf(line, " -netdev vhost-user,id=n%u,chardev=s%u%s", number, number,
+                               options->netdev);
+    }
+    g_string_append_printf(line, " -device %s,id=b%u,%s%u,addr=0x%x", device, number,
+                           options->netdev ? "netdev=n" : "chardev=s", number,
+                           RIG_DISK_SLOT + number);
+}
+
 static char *machine_arguments(Rig *rig, const RigOptions *options)
 {
     guint slots = options->memory_slots ? options->memory_slots : 600;
@@ -24,13 +40,11 @@ static char *machine_arguments(Rig *rig, const RigOptions *options)
                            RIG_RAM >> 20, slots,
                            (RIG_RAM + (slots + 1) * (RIG_DIMM + (1 << 20))) >> 20, RIG_RAM >> 20);
     for (guint i = 0; i < rig->devices; i++) {
-        g_string_append_printf(
-            line,
-            " -chardev socket,id=s%u,path=%s%s"
-            " -device %s,id=b%u,chardev=s%u,addr=0x%x",
-            i, options->sockets ? options->sockets[i] : backend_path(rig_backend(rig, i)),
-            options->chardev ? options->chardev : "",
-            options->device ? options->device : "vhost-user-blk-pci", i, i, RIG_DISK_SLOT + i);
+        g_string_append_printf(line, " -chardev socket,id=s%u,path=%s%s", i,
+                               options->sockets ? options->sockets[i]
+                                                : backend_path(rig_backend(rig, i)),
+                               options->chardev ? options->chardev : "");
+        append_device(line, options, i);
     }
     if (options->arguments) {
         g_string_append_printf(line, " %s", options->arguments);

@@ -24,6 +24,7 @@ typedef struct RigOptions {
     const char *const *sockets; /* of @devices backends run by others: no scripted ones then */
     const char *chardev;        /* further options of each chardev, such as ",reconnect=1" */
     const char *device;         /* in place of vhost-user-blk-pci, with its own options */
+    const char *netdev;         /* network cards with further options of each -netdev, or NULL */
     const char *binary;         /* the program, NULL: QTEST_QEMU_BINARY */
 } RigOptions;
 

@@ -79,3 +79,59 @@ gboolean net_frame_tcp_is_right(const guint8 *frame, gsize size)
     return size >= NET_FRAME_TCP && net_frame_sum(frame + ETHERNET, IPV4, 0) == 0 &&
            net_frame_sum(frame + TRANSPORT, size - TRANSPORT, pseudo_header(frame, size)) == 0;
 }
+
+void net_frame_arp(guint8 *frame)
+{
+    static const guint8 request[] = {
+        0x08, 0x06, 0, 1, 0x08, 0, 6,  4,  0, 1, /* Ethernet, IPv4, a request */
+        0x52, 0x54, 0, 0, 0,    1, 10, 77, 0, 2, /* from us */
+        0,    0,    0, 0, 0,    0, 10, 77, 0, 1, /* for the host */
+    };
+
+    memset(frame, 0, NET_FRAME_ARP);
+    memset(frame, 0xff, 6);
+    memcpy(frame + 6, addresses + 6, 6);
+    memcpy(frame + 12, request, sizeof(request));
+}
+
+gboolean net_frame_arp_is_answer(const guint8 *frame, gssize size)
+{
+    static const guint8 answer[] = {0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 2};
+    static const guint8 host[] = {10, 77, 0, 1};
+
+    return size >= 42 && !memcmp(frame + 12, answer, sizeof(answer)) &&
+           !memcmp(frame, addresses + 6, 6) && !memcmp(frame + 6, frame + 22, 6) &&
+           !memcmp(frame + 28, host, 4);
+}
+
+void net_frame_ping(guint8 *frame, const guint8 *to, gsize size, guint sequence)
+{
+    static const guint8 head[] = {
+        0x08, 0x00,                                         /* IPv4 */
+        0x45, 0,    0, 0, 0x12, 0x34, 0x40, 0, 64, 1, 0, 0, /* no fragments, 64 hops, ICMP */
+        10,   77,   0, 2, 10,   77,   0,    1,              /* addresses */
+        8,    0,    0, 0, 0x30, 0x39,                       /* echo request, identifier */
+    };
+
+    net_frame_fill(frame, size, sequence);
+    memcpy(frame, to, 6);
+    memcpy(frame + 12, head, sizeof(head));
+    put_16(frame + ETHERNET + 2, (guint)(size - ETHERNET));
+    put_16(frame + ETHERNET + 10, net_frame_sum(frame + ETHERNET, IPV4, 0));
+    put_16(frame + TRANSPORT + 6, sequence);
+    put_16(frame + TRANSPORT + 2, net_frame_sum(frame + TRANSPORT, size - TRANSPORT, 0));
+}
+
+gboolean net_frame_ping_is_answer(const guint8 *frame, gssize size, gsize wanted, guint sequence)
+{
+    static const guint8 host[] = {10, 77, 0, 1, 10, 77, 0, 2};
+    g_autofree guint8 *request = g_malloc(wanted);
+
+    net_frame_ping(request, frame, wanted, sequence);
+    return size == (gssize)wanted && frame[12] == 0x08 && frame[13] == 0 &&
+           !memcmp(frame, addresses + 6, 6) && frame[ETHERNET + 9] == 1 &&
+           !memcmp(frame + ETHERNET + 12, host, sizeof(host)) && frame[TRANSPORT] == 0 &&
+           net_frame_sum(frame + ETHERNET, IPV4, 0) == 0 &&
+           net_frame_sum(frame + TRANSPORT, wanted - TRANSPORT, 0) == 0 &&
+           !memcmp(frame + TRANSPORT + 4, request + TRANSPORT + 4, wanted - TRANSPORT - 4);
+}

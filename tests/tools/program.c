@@ -4,6 +4,7 @@
 
 #include "qtest/vmm.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -63,20 +64,15 @@ static void set_leak_check(gboolean wanted)
     }
 }
 
-ToolProgram *tool_program_start(const ChildOptions *options, const char *format, ...)
+static ToolProgram *start(const char *path, const ChildOptions *options, const char *arguments)
 {
     ToolProgram *program = g_new0(ToolProgram, 1);
-    ChildOptions all = options ? *options : (ChildOptions){.output = -1};
-    g_autofree char *quoted = g_shell_quote(tool_program_path());
-    g_autofree char *arguments = NULL;
+    ChildOptions all = *options;
+    g_autofree char *quoted = g_shell_quote(path);
+    g_autofree char *line = g_strjoin(" ", quoted, arguments, NULL);
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) argv = NULL;
-    va_list list;
 
-    va_start(list, format);
-    arguments = g_strdup_vprintf(format, list);
-    va_end(list);
-    g_autofree char *line = g_strjoin(" ", quoted, arguments, NULL);
     program->output = all.output = all.errors = child_output_new();
     if (!g_shell_parse_argv(line, NULL, &argv, &error)) {
         vmm_fail("%s: %s", line, error->message);
@@ -95,6 +91,35 @@ ToolProgram *tool_program_start(const ChildOptions *options, const char *format,
     running = running ? running : g_ptr_array_new();
     g_ptr_array_add(running, program);
     return program;
+}
+
+ToolProgram *tool_program_start(const ChildOptions *options, const char *format, ...)
+{
+    static const ChildOptions none;
+    va_list list;
+
+    va_start(list, format);
+    g_autofree char *arguments = g_strdup_vprintf(format, list);
+    va_end(list);
+    return start(tool_program_path(), options ? options : &none, arguments);
+}
+
+ToolProgram *tool_program_start_other(const char *program, const char *format, ...)
+{
+    static const ChildOptions none;
+    va_list list;
+
+    va_start(list, format);
+    g_autofree char *arguments = g_strdup_vprintf(format, list);
+    va_end(list);
+    return start(program, &none, arguments);
+}
+
+gboolean tool_program_runs(ToolProgram *program)
+{
+    struct pollfd poller = {.fd = program->pidfd, .events = POLLIN};
+
+    return poll(&poller, 1, 0) == 0;
 }
 
 char *tool_program_output(ToolProgram *program)

@@ -21,6 +21,12 @@ const char *tool_program_path(void);
 ToolProgram *tool_program_start(const ChildOptions *options, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
+/* The same with another program, searched in PATH. */
+ToolProgram *tool_program_start_other(const char *program, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+
+gboolean tool_program_runs(ToolProgram *program);
+
 /* What it has written so far.  Caller frees. */
 char *tool_program_output(ToolProgram *program);
 

@@ -5,6 +5,7 @@
  * descriptors, and an interface that disappears.  Skipped where no namespace or tap can be made.
  */
 #include "qtest/vmm.h"
+#include "tools/host-network.h"
 #include "tools/net-frames.h"
 #include "tools/net-guest.h"
 #include "tools/program.h"
@@ -16,7 +17,6 @@
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -24,48 +24,19 @@
 
 #define MILLISECONDS 20000
 #define MRG NET_GUEST_FEATURE(MRG_RXBUF)
-#define HOST_ADDRESS "10.77.0.1" /* that of net_frame_tcp() */
 
 static const char *unavailable; /* why nothing can be tested here; NULL: it can */
 static guint8 frame[NET_GUEST_FRAME];
 
 /* --- the host's side --- */
 
-static int tap_new(const char *name, short flags)
-{
-    struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags)};
-    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-    g_strlcpy(request.ifr_name, name, sizeof(request.ifr_name));
-    if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 /* An interface that stays without us. */
 static void tap_persist(const char *name, short flags, gboolean persist)
 {
-    int fd = tap_new(name, flags);
+    int fd = host_tap_new(name, flags);
 
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(ioctl(fd, TUNSETPERSIST, (unsigned long)persist), ==, 0);
-    close(fd);
-}
-
-static void set_up(const char *name)
-{
-    struct ifreq request = {0};
-    struct sockaddr_in *address = (struct sockaddr_in *)(void *)&request.ifr_addr;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(request.ifr_name, name, sizeof(request.ifr_name));
-    address->sin_family = AF_INET;
-    g_assert_cmpint(inet_pton(AF_INET, HOST_ADDRESS, &address->sin_addr), ==, 1);
-    g_assert_cmpint(ioctl(fd, SIOCSIFADDR, &request), ==, 0);
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    g_assert_cmpint(ioctl(fd, SIOCSIFFLAGS, &request), ==, 0);
     close(fd);
 }
 
@@ -100,7 +71,7 @@ static Rig *rig_new(const ChildOptions *options, const char *network, const char
     rig->program = tool_program_start(options, "%s --socket-path %s --log info --stats %s", network,
                                       rig->socket, arguments);
     tool_program_expect(rig->program, "ready");
-    set_up("tap0");
+    host_network_set_up("tap0");
     rig->packets = packet_socket("tap0");
     return rig;
 }
@@ -358,7 +329,7 @@ static void test_inherited(void)
     if (skipped()) {
         return;
     }
-    int fds[] = {tap_new("tap0", IFF_MULTI_QUEUE), tap_new("tap0", IFF_MULTI_QUEUE)};
+    int fds[] = {host_tap_new("tap0", IFF_MULTI_QUEUE), host_tap_new("tap0", IFF_MULTI_QUEUE)};
     const ChildOptions options = {.inherit = fds, .inherit_count = 2};
     g_autofree char *network = g_strdup_printf("--queues 2 --tap-fd %d,%d", fds[0], fds[1]);
     Rig *rig = rig_new(&options, network, "--sandbox");
@@ -392,7 +363,7 @@ static void test_refused(void)
     check_refused("--tap tap1 --queues 2",
                   "--tap tap1: the interface is no tap with several queues");
     check_refused("--tap lo", "--tap lo: the interface is no tap");
-    int busy = tap_new("tap1", 0);
+    int busy = host_tap_new("tap1", 0);
     check_refused("--tap tap1", "--tap tap1: ");
     close(busy);
     tap_persist("tap1", 0, FALSE);
@@ -436,24 +407,10 @@ static void test_announcement(void)
     rig_end(rig);
 }
 
-/* Its own namespace; without root one where this user is root. */
-static const char *enter_namespace(void)
-{
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-        return "no network namespace can be made";
-    }
-    int fd = tap_new("probe", 0);
-    if (fd < 0) {
-        return "no tap can be made";
-    }
-    close(fd);
-    return NULL;
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    unavailable = enter_namespace();
+    unavailable = host_network_enter();
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
         g_autofree char *path = g_strconcat("/vhost-user-net/tap/answers/", kinds[i].name, NULL);
 
