@@ -151,26 +151,29 @@ static void route_disconnect(gint number, int event_fd)
 
 /* --- event fds that come from stores --- */
 
-static int set_ioeventfd(AddressSpace space, uint64_t address, int fd, uint32_t flags)
+static int set_ioeventfd(AddressSpace space, uint64_t address, const IoStore *store, int fd,
+                         uint32_t flags)
 {
     struct kvm_ioeventfd event = {
         .addr = address,
-        .len = 0, /* a store of any size */
+        .len = store ? store->size : 0, /* 0: a store of any size */
+        .datamatch = store ? store->value : 0,
         .fd = fd,
-        .flags = flags | (space == ADDRESS_SPACE_IO ? KVM_IOEVENTFD_FLAG_PIO : 0),
+        .flags = flags | (space == ADDRESS_SPACE_IO ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+                 (store ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
     };
 
     return kvm_ioctl(kvm.vm_fd, KVM_IOEVENTFD, &event);
 }
 
-static gboolean add_event_fd(AddressSpace space, uint64_t address, int fd)
+static gboolean add_event_fd(AddressSpace space, uint64_t address, const IoStore *store, int fd)
 {
-    return set_ioeventfd(space, address, fd, 0) == 0;
+    return set_ioeventfd(space, address, store, fd, 0) == 0;
 }
 
-static void remove_event_fd(AddressSpace space, uint64_t address, int fd)
+static void remove_event_fd(AddressSpace space, uint64_t address, const IoStore *store, int fd)
 {
-    set_ioeventfd(space, address, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+    set_ioeventfd(space, address, store, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 gboolean kvm_interrupts_start(GError **error)

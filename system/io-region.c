@@ -13,7 +13,8 @@
 
 typedef struct EventFd {
     uint64_t offset;
-    unsigned size;
+    uint64_t size;
+    IoStore store; /* size 0: any */
     int fd;
     gboolean accelerated; /* the accelerator signals it */
 } EventFd;
@@ -173,11 +174,16 @@ void io_set_accelerator(const IoAccelerator *chosen)
     accelerator = chosen;
 }
 
+static const IoStore *store_of(const EventFd *event_fd)
+{
+    return event_fd->store.size ? &event_fd->store : NULL;
+}
+
 static void accelerate(const IoRegion *region, EventFd *event_fd)
 {
     if (accelerator && region->mapped && !event_fd->accelerated) {
-        event_fd->accelerated =
-            accelerator->add_event_fd(region->space, region->base + event_fd->offset, event_fd->fd);
+        event_fd->accelerated = accelerator->add_event_fd(
+            region->space, region->base + event_fd->offset, store_of(event_fd), event_fd->fd);
     }
 }
 
@@ -185,7 +191,8 @@ static void decelerate(const IoRegion *region, EventFd *event_fd)
 {
     if (event_fd->accelerated) {
         event_fd->accelerated = FALSE;
-        accelerator->remove_event_fd(region->space, region->base + event_fd->offset, event_fd->fd);
+        accelerator->remove_event_fd(region->space, region->base + event_fd->offset,
+                                     store_of(event_fd), event_fd->fd);
     }
 }
 
@@ -265,15 +272,24 @@ static guint event_fd_search(const GArray *event_fds, uint64_t offset)
     return low;
 }
 
-void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd)
+static void add_event_fd(IoRegion *region, EventFd event_fd)
 {
-    EventFd event_fd = {offset, size, fd, FALSE};
-
     accelerate(region, &event_fd);
     if (!region->event_fds) {
         region->event_fds = g_array_new(FALSE, FALSE, sizeof(EventFd));
     }
-    g_array_insert_val(region->event_fds, event_fd_search(region->event_fds, offset), event_fd);
+    g_array_insert_val(region->event_fds, event_fd_search(region->event_fds, event_fd.offset),
+                       event_fd);
+}
+
+void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd)
+{
+    add_event_fd(region, (EventFd){.offset = offset, .size = size, .fd = fd});
+}
+
+void io_region_add_store_fd(IoRegion *region, uint64_t offset, IoStore store, int fd)
+{
+    add_event_fd(region, (EventFd){offset, store.size, store, fd, FALSE});
 }
 
 void io_region_remove_event_fd(IoRegion *region, int fd)
@@ -286,20 +302,32 @@ void io_region_remove_event_fd(IoRegion *region, int fd)
     }
 }
 
-static gboolean signal_event_fd(IoRegion *region, uint64_t offset)
+static gboolean is_for(const EventFd *event_fd, uint64_t offset, IoStore store)
+{
+    if (event_fd->store.size) {
+        return event_fd->offset == offset && event_fd->store.size == store.size &&
+               event_fd->store.value == store.value;
+    }
+    return offset - event_fd->offset < event_fd->size;
+}
+
+/* Those that begin last at @offset or below are looked at; ranges do not overlap. */
+static gboolean signal_event_fd(IoRegion *region, uint64_t offset, IoStore store)
 {
     guint index = region->event_fds ? event_fd_search(region->event_fds, offset) : 0;
-    EventFd *event_fd;
+    uint64_t begin = index ? g_array_index(region->event_fds, EventFd, index - 1).offset : 0;
 
-    if (index == 0) {
-        return FALSE;
+    while (index-- > 0) {
+        const EventFd *event_fd = &g_array_index(region->event_fds, EventFd, index);
+        if (event_fd->offset != begin) {
+            return FALSE;
+        }
+        if (is_for(event_fd, offset, store)) {
+            event_fd_signal(event_fd->fd);
+            return TRUE;
+        }
     }
-    event_fd = &g_array_index(region->event_fds, EventFd, index - 1);
-    if (offset - event_fd->offset >= event_fd->size) {
-        return FALSE;
-    }
-    event_fd_signal(event_fd->fd);
-    return TRUE;
+    return FALSE;
 }
 
 /* --- access --- */
@@ -346,11 +374,12 @@ static void region_write(IoRegion *region, uint64_t offset, const uint8_t *bytes
 {
     uint64_t value = 0;
 
-    if (signal_event_fd(region, offset) || piece < region->ops.min_access || !region->ops.write) {
-        return;
-    }
     memcpy(&value, bytes, piece);
-    region->ops.write(region->opaque, offset, GUINT64_FROM_LE(value), piece);
+    value = GUINT64_FROM_LE(value);
+    if (!signal_event_fd(region, offset, (IoStore){piece, value}) &&
+        piece >= region->ops.min_access && region->ops.write) {
+        region->ops.write(region->opaque, offset, value, piece);
+    }
 }
 
 /* One access of a region: the region and its owner stay until it has ended. */

@@ -154,7 +154,14 @@ void virtio_pci_legacy_setup(VirtioPci *device)
     uint32_t wanted = LEGACY_HEADER_MAX + device->config_size;
     uint32_t size = 1u << g_bit_storage(wanted - 1);
 
-    pci_device_add_bar(
-        PCI_DEVICE(device), VIRTIO_BAR_LEGACY, PCI_BASE_ADDRESS_SPACE_IO,
-        io_region_new(G_OBJECT(device), "virtio-pci-legacy", &legacy_ops, device, size), size);
+    IoRegion *region =
+        io_region_new(G_OBJECT(device), "virtio-pci-legacy", &legacy_ops, device, size);
+
+    pci_device_add_bar(PCI_DEVICE(device), VIRTIO_BAR_LEGACY, PCI_BASE_ADDRESS_SPACE_IO, region,
+                       size);
+    /* All queues have one doorbell; what is written there says which (4.1.5.2). */
+    for (guint index = 0; index < device->queues->len; index++) {
+        io_region_add_store_fd(region, VIRTIO_PCI_QUEUE_NOTIFY, (IoStore){2, index},
+                               virtio_pci_queue(device, index)->kick);
+    }
 }

@@ -183,7 +183,7 @@ gboolean virtio_pci_setup(VirtioPci *device, uint64_t device_features, unsigned 
 
 void virtio_pci_teardown(VirtioPci *device)
 {
-    IoRegion *modern = PCI_DEVICE(device)->bars[VIRTIO_BAR_MODERN].region;
+    static const unsigned doorbells[] = {VIRTIO_BAR_LEGACY, VIRTIO_BAR_MODERN};
 
     if (!device->set_up) {
         return;
@@ -192,8 +192,11 @@ void virtio_pci_teardown(VirtioPci *device)
     virtio_pci_end(device);
     for (guint index = 0; index < device->queues->len; index++) {
         VirtQueue *queue = virtio_pci_queue(device, index);
-        if (modern) {
-            io_region_remove_event_fd(modern, queue->kick);
+        for (guint i = 0; i < G_N_ELEMENTS(doorbells); i++) {
+            IoRegion *region = PCI_DEVICE(device)->bars[doorbells[i]].region;
+            if (region) {
+                io_region_remove_event_fd(region, queue->kick);
+            }
         }
         g_clear_pointer(&queue->route, irq_route_free);
         fd_clear(&queue->kick);

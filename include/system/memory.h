@@ -262,15 +262,25 @@ void memory_foreach_io(AddressSpace space,
  * the handler: KVM's ioeventfd, done by software under qtest.  @fd stays the caller's.
  */
 void io_region_add_event_fd(IoRegion *region, uint64_t offset, unsigned size, int fd);
+/* One store out of all those that can go to an address. */
+typedef struct IoStore {
+    unsigned size; /* bytes: 1, 2, 4 or 8 */
+    uint64_t value;
+} IoStore;
+/* The same of @store at exactly @offset; other stores there go to the handler, or to other event
+ * fds. */
+void io_region_add_store_fd(IoRegion *region, uint64_t offset, IoStore store, int fd);
+/* Forgets all that was added with @fd. */
 void io_region_remove_event_fd(IoRegion *region, int fd);
 
 /*
- * An accelerator that signals event fds without leaving the guest (KVM: ioeventfd).  A store of
- * any size at @address.  What add refuses is done by software.  VM lock held.
+ * An accelerator that signals event fds without leaving the guest (KVM: ioeventfd).  @store: the
+ * one store at @address that counts; NULL: a store of any size.  What add refuses is done by
+ * software.  VM lock held.
  */
 typedef struct IoAccelerator {
-    gboolean (*add_event_fd)(AddressSpace space, uint64_t address, int fd);
-    void (*remove_event_fd)(AddressSpace space, uint64_t address, int fd);
+    gboolean (*add_event_fd)(AddressSpace space, uint64_t address, const IoStore *store, int fd);
+    void (*remove_event_fd)(AddressSpace space, uint64_t address, const IoStore *store, int fd);
 } IoAccelerator;
 /* @accelerator is kept, not copied; NULL: none.  Before regions are mapped. */
 void io_set_accelerator(const IoAccelerator *accelerator);

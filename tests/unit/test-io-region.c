@@ -144,22 +144,67 @@ static void test_event_fds(void)
     }
 }
 
+/* One doorbell for all: the value says whom it is for. */
+static void test_store_fds(void)
+{
+    g_autoptr(IoRegion) region = io_region_new(NULL, "r", &plain, "", 0x100);
+    int fds[3];
+    uint64_t count;
+
+    io_region_map(region, ADDRESS_SPACE_IO, 0x500);
+    for (unsigned i = 0; i < 2; i++) {
+        fds[i] = eventfd(0, EFD_NONBLOCK);
+        io_region_add_store_fd(region, 16, (IoStore){2, 0x100 + i}, fds[i]);
+    }
+    fds[2] = eventfd(0, EFD_NONBLOCK);
+    io_region_add_event_fd(region, 12, 4, fds[2]); /* a neighbour */
+    write_value(ADDRESS_SPACE_IO, 0x510, 0x100, 2);
+    g_assert_cmpint(read(fds[0], &count, 8), ==, 8);
+    g_assert_cmpint(read(fds[1], &count, 8), ==, -1);
+    write_value(ADDRESS_SPACE_IO, 0x510, 0x101, 2);
+    g_assert_cmpint(read(fds[0], &count, 8), ==, -1);
+    g_assert_cmpint(read(fds[1], &count, 8), ==, 8);
+    take_trail("");
+    write_value(ADDRESS_SPACE_IO, 0x510, 0x102, 2); /* another value, size, place */
+    write_value(ADDRESS_SPACE_IO, 0x510, 0x100, 4);
+    write_value(ADDRESS_SPACE_IO, 0x511, 1, 1);
+    write_value(ADDRESS_SPACE_IO, 0x512, 0x100, 2);
+    take_trail("w2@10=102 w4@10=100 w1@11=1 w2@12=100 ");
+    io_region_remove_event_fd(region, fds[0]);
+    write_value(ADDRESS_SPACE_IO, 0x510, 0x100, 2);
+    take_trail("w2@10=100 ");
+    write_value(ADDRESS_SPACE_IO, 0x50f, 1, 1);
+    g_assert_cmpint(read(fds[2], &count, 8), ==, 8);
+    take_trail("");
+    for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+}
+
 /* --- an accelerator that notes what it is asked, and takes one event fd less than it could --- */
 
 static int refused_fd = -1;
 
-static gboolean fake_add(AddressSpace space, uint64_t address, int fd)
+static void note(const char *what, AddressSpace space, uint64_t address, const IoStore *store)
 {
-    g_string_append_printf(trail, "%s%c%" G_GINT64_MODIFIER "x ", fd == refused_fd ? "!" : "+",
+    g_string_append_printf(trail, "%s%c%" G_GINT64_MODIFIER "x", what,
                            space == ADDRESS_SPACE_IO ? 'p' : 'm', address);
+    if (store) {
+        g_string_append_printf(trail, ":%u=%" G_GINT64_MODIFIER "x", store->size, store->value);
+    }
+    g_string_append_c(trail, ' ');
+}
+
+static gboolean fake_add(AddressSpace space, uint64_t address, const IoStore *store, int fd)
+{
+    note(fd == refused_fd ? "!" : "+", space, address, store);
     return fd != refused_fd;
 }
 
-static void fake_remove(AddressSpace space, uint64_t address, int fd)
+static void fake_remove(AddressSpace space, uint64_t address, const IoStore *store, int fd)
 {
     g_assert_cmpint(fd, !=, refused_fd); /* what was not taken is not given back */
-    g_string_append_printf(trail, "-%c%" G_GINT64_MODIFIER "x ",
-                           space == ADDRESS_SPACE_IO ? 'p' : 'm', address);
+    note("-", space, address, store);
 }
 
 static void test_accelerator(void)
@@ -194,6 +239,14 @@ static void test_accelerator(void)
     io_region_add_event_fd(region, 0, 4, fds[0]);
     io_region_free(region);
     take_trail("+p600 -p600 ");
+
+    region = io_region_new(NULL, "r", &plain, "", 0x100);
+    io_region_add_store_fd(region, 4, (IoStore){2, 0x107}, fds[0]);
+    io_region_map(region, ADDRESS_SPACE_IO, 0x500);
+    take_trail("+p504:2=107 ");
+    io_region_remove_event_fd(region, fds[0]);
+    take_trail("-p504:2=107 ");
+    io_region_free(region);
     io_set_accelerator(NULL);
     close(fds[0]);
     close(fds[1]);
@@ -317,6 +370,7 @@ int main(int argc, char **argv)
     g_test_add_func("/io-region/ports", test_ports);
     g_test_add_func("/io-region/priorities", test_priorities);
     g_test_add_func("/io-region/event-fds", test_event_fds);
+    g_test_add_func("/io-region/store-fds", test_store_fds);
     g_test_add_func("/io-region/accelerator", test_accelerator);
     g_test_add_func("/io-region/name-within", test_name_within);
     g_test_add_func("/io-region/freed-in-use", test_freed_in_use);
