@@ -58,11 +58,6 @@ static void *map(gsize size, int flags, int fd, const char *name, GError **error
     return mapping;
 }
 
-/* Descriptors as boot protocols have them: code at selector 0x10, data at 0x18. */
-static const uint64_t descriptors[] = {0, 0, UINT64_C(0x00af9b000000ffff),
-                                       UINT64_C(0x00cf93000000ffff)};
-#define PROBE_GDT_LIMIT (sizeof(descriptors) - 1)
-
 static void fill_memory(uint8_t *memory)
 {
     static const uint8_t code[] = {
@@ -82,7 +77,9 @@ static void fill_memory(uint8_t *memory)
     const uint64_t root = PROBE_POINTERS | PAGE_PRESENT_WRITABLE;
     const uint64_t pointer = PROBE_DIRECTORY | PAGE_PRESENT_WRITABLE;
     const uint64_t page = PAGE_PRESENT_WRITABLE | PAGE_LARGE;
+    uint64_t descriptors[VCPU_BOOT_DESCRIPTORS];
 
+    vcpu_boot_descriptors(TRUE, descriptors);
     memcpy(memory + PROBE_GDT, descriptors, sizeof(descriptors));
     memcpy(memory + PROBE_ROOT, &root, sizeof(root));
     memcpy(memory + PROBE_POINTERS, &pointer, sizeof(pointer));
@@ -127,7 +124,7 @@ static gboolean place_cpu(const Probe *probe, GError **error)
         .long_mode = TRUE,
         .page_table = PROBE_ROOT,
         .gdt = PROBE_GDT,
-        .gdt_limit = PROBE_GDT_LIMIT,
+        .gdt_limit = VCPU_BOOT_DESCRIPTORS * sizeof(uint64_t) - 1,
         .entry = PROBE_CODE,
     };
 

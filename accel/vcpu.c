@@ -33,6 +33,14 @@ guint vcpu_apic_id(guint index)
            thread;
 }
 
+void vcpu_boot_descriptors(gboolean long_mode, uint64_t descriptors[VCPU_BOOT_DESCRIPTORS])
+{
+    descriptors[0] = 0;
+    descriptors[1] = 0;
+    descriptors[2] = long_mode ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff);
+    descriptors[3] = UINT64_C(0x00cf93000000ffff);
+}
+
 void vcpu_set_boot(const VcpuBoot *chosen)
 {
     boot = *chosen;

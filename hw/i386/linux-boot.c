@@ -2,6 +2,7 @@
 /* Starting a Linux kernel: its files, and what both of its entries need. */
 #include "linux-boot-internal.h"
 
+#include "accel/vcpu.h"
 #include "system/memory.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -168,15 +169,9 @@ gboolean boot_place_command_line(LinuxBoot *boot, gsize maximum, GError **error)
 
 gboolean boot_place_gdt(gboolean long_mode, uint16_t *limit, GError **error)
 {
-    /* Descriptors of 4 GiB (SDM volume 3, 3.4.5): two that are empty, code at 0x10, data at 0x18.
-     */
-    const uint64_t table[] = {
-        0,
-        0,
-        long_mode ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff),
-        UINT64_C(0x00cf93000000ffff),
-    };
+    uint64_t table[VCPU_BOOT_DESCRIPTORS];
 
+    vcpu_boot_descriptors(long_mode, table);
     *limit = sizeof(table) - 1;
     return boot_write(BOOT_GDT, table, sizeof(table), "the descriptor table", error);
 }

@@ -39,6 +39,11 @@ typedef struct VcpuBoot {
     uint64_t rbx, rsi;   /* what the boot protocol hands over; other registers are 0 */
 } VcpuBoot;
 
+/* The descriptors of such a GDT (SDM volume 3, 3.4.5): two that are empty, then code and data of
+ * 4 GiB. */
+#define VCPU_BOOT_DESCRIPTORS 4
+void vcpu_boot_descriptors(gboolean long_mode, uint64_t descriptors[VCPU_BOOT_DESCRIPTORS]);
+
 /* Copied. */
 void vcpu_set_boot(const VcpuBoot *boot);
 const VcpuBoot *vcpu_boot(void); /* NULL: none was set */
