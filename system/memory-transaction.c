@@ -497,10 +497,9 @@ static gboolean check_room(const MemorySection *section, GError **error)
     guint more = (adding ? adding->len : 0) + 1;
 
     if (accelerator->free_slots && accelerator->free_slots() + freed < more) {
-        vm_error_set(error,
-                     "memory '%s': the accelerator has no free memory slot left, %u sections "
-                     "in use",
-                     section->block->name, memory_section_count());
+        guint used = memory_section_count();
+        vm_error_set(error, "memory '%s': the accelerator allows %u memory slots, %u in use",
+                     section->block->name, used + accelerator->free_slots(), used);
         return FALSE;
     }
     for (GList *link = listeners.head; link; link = link->next) {

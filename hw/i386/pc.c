@@ -27,7 +27,7 @@
 #define GIB (UINT64_C(1) << 30)
 #define PC_SLOT_ROOM (UINT64_C(2) << 20)     /* a DIMM's alignment: what each may leave unused */
 #define PC_ADDRESS_LIMIT (UINT64_C(1) << 52) /* Intel SDM volume 3, 4.1.4: MAXPHYADDR <= 52 */
-#define PC_MAX_SLOTS 32000
+#define PC_MAX_SLOTS 32768
 #define PC_BASE_MEMORY_END UINT64_C(0x9fc00) /* a PC's last KiB below 640 KiB is not free */
 #define PC_PAGE UINT64_C(4096)
 #define PC_PCI_WINDOW UINT64_C(0xe0000000) /* BARs in memory, up to the I/O APIC */

@@ -20,7 +20,7 @@
 #define BLOCK 65536 /* bytes read and bytes written through each DIMM's buffer */
 #define SECTOR 512
 #define DISK_SLOT 4
-#define DIMM_LIMIT 32000 /* the machine's own */
+#define DIMM_LIMIT 32000
 #define ACPI_MEMORY_BASE 0xa00
 #define ACPI_MEMORY_FLAGS (ACPI_MEMORY_BASE + 0x14)
 #define ACPI_MEMORY_EJECT 8

@@ -3,94 +3,24 @@
 """What the accelerator does for its guest, tried by a guest of a few hundred instructions.
 
 payload.c runs in a machine on a nested host (nested.py) and prints a line for each check.  What it
-cannot see is checked here: exits, slots, written pages, state that is kept and put back.  Its mailbox
-lies in RAM, which is a file, so that both sides reach it without an exit.
+cannot see is checked here: exits, slots, written pages, state that is kept and put back.
 """
 import argparse
-import struct
 import sys
 import time
 
 from guest import GuestError, run_test, wait_until
 from nested import Host
-from qmp import Qmp, QmpError
+from payload import MIB, Payload
+from qmp import QmpError
 
-MIB = 1 << 20
-MAILBOX = 2 * MIB
 BURST = 100      # requests, as payload.c has it
 SLOTS = 8      # DIMMs that are plugged one after the other
 SLOT = 2         # MiB of each
-FIRST = 1 << 32  # guest address of the first
-
-
-class Payload:
-    """The machine with the payload in it."""
-
-    def __init__(self, host):
-        self._host = host
-        self._said = 0
-        self.lines = []
-        self.qmp = Qmp(host.sockets[0], 60, self._start)
-
-    def _start(self):
-        self._host.run(
-            "rm -f /tmp/vmm.status /tmp/payload.log; "
-            "(vmm -accel kvm -cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
-            "-smp 4,sockets=1,cores=2,threads=2 -nodefaults -display none -m 64,slots=1000,maxmem=8G "
-            "-object memory-backend-file,id=ram,size=64M,mem-path=/tmp/ram,share=on "
-            "-machine pc,memory-backend=ram -chardev file,id=s,path=/tmp/payload.log "
-            "-device isa-serial,chardev=s -chardev socket,id=disk,path=/tmp/disk.sock "
-            "-device vhost-user-blk-pci,id=disk0,chardev=disk -qmp stdio -kernel /payload "
-            "-name payload,debug-threads=on "
-            "</dev/ttyS2 >/dev/ttyS2 2>/tmp/vmm.log; echo $? >/tmp/vmm.status) &")
-
-    def _read(self, offset, form):
-        text = self._host.run(f"dd if=/tmp/ram bs=4 skip={(MAILBOX + offset) // 4} count=2 "
-                              "2>/dev/null | od -An -tx1")
-        return struct.unpack_from(form, bytes.fromhex(text))[0]
-
-    def _write(self, offset, content):
-        octal = "".join(f"\\{byte:03o}" for byte in content)
-        self._host.run(f"printf '{octal}' | dd of=/tmp/ram bs=4 seek={(MAILBOX + offset) // 4} "
-                       "conv=notrunc 2>/dev/null")
-
-    def poll(self):
-        """Takes what was printed; a check that failed is the end."""
-        text = self._host.run("cat /tmp/payload.log 2>/dev/null || true")
-        lines = text[:text.rfind("\n") + 1].splitlines()
-        new, self._said = lines[self._said:], len(lines)
-        self.lines += new
-        for line in new:
-            if not line.startswith("ok ") and line != "end":
-                raise GuestError(f"the payload says '{line}'")
-        return new
-
-    def wait_step(self, step, timeout=30):
-        def there():
-            self.poll()
-            return self._read(0, "<I") == step
-        wait_until(there, timeout, f"step {step} of the payload")
-
-    def go(self, step):
-        self._write(4, struct.pack("<I", step))
-
-    def set_address(self, address):
-        self._write(24, struct.pack("<Q", address))
-
-    def has_full_registers(self):
-        return self._read(12, "<I") == 1
-
-    def resume(self):
-        self._write(16, struct.pack("<I", 1))
-
-    def exits(self):
-        """{reason: how often} of all CPUs, less those that were called out."""
-        total = {}
-        for cpu in self.qmp.command("x-query-cpu-exits"):
-            for reason, count in cpu.items():
-                if reason not in ("cpu-index", "interrupt"):
-                    total[reason] = total.get(reason, 0) + count
-        return total
+OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
+           "-smp 4,sockets=1,cores=2,threads=2 -m 64,slots=1000,maxmem=8G "
+           "-chardev socket,id=disk,path=/tmp/disk.sock "
+           "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on")
 
 
 def start_host(options, directory, exits):
@@ -98,7 +28,7 @@ def start_host(options, directory, exits):
                 files={"payload": options.payload}, emulator=options.emulator)
     exits.callback(host.kill)
     host.boot()
-    host.run("ulimit -n 65536; truncate -s 1M /tmp/disk; truncate -s 64M /tmp/ram; "
+    host.run("ulimit -n 65536; truncate -s 1M /tmp/disk; "
              "printf 'Hlo disk' | dd of=/tmp/disk conv=notrunc 2>/dev/null")
     host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk",
                        "/tmp/disk.sock")
@@ -201,9 +131,7 @@ def check_end(payload, host, tap):
         raise GuestError(f"the threads' names are {names}")
     tap.ok("CPU threads have names")
     payload.qmp.command("system_reset")
-    payload.qmp.command("quit")
-    wait_until(lambda: host.run("cat /tmp/vmm.status 2>/dev/null || true").strip() == "0", 20,
-               "a good end")
+    payload.quit()
 
 
 def check_cpus(payload, tap):
@@ -223,7 +151,7 @@ def test(options, tap, directory, exits):
     host = start_host(options, directory, exits)
     tap.ok("a host with KVM")
     try:
-        payload = Payload(host)
+        payload = Payload(host, OPTIONS)
         check_cpus(payload, tap)
         check_burst(payload, tap)
         address = check_slots(payload, tap)

@@ -254,7 +254,7 @@ static const BadOption memory[] = {
     {"-m 256M,slots=1K,maxmem=1G", "-m|slots|'1K'"},
     {"-m 256M,slots=4294967296,maxmem=1G", "-m|slots|4294967296"},
     {"-m 256M,slots=99999999999999999999,maxmem=1G", "-m|slots|99999999999999999999"},
-    {"-m 256M,slots=32001,maxmem=1G", "-m|slots=32001|32000"},
+    {"-m 256M,slots=32769,maxmem=1G", "-m|slots=32769|32768"},
     {"-m 256M,slots=4", "-m|slots=4|maxmem"},
     {"-m 256M,maxmem=1G", "-m|maxmem|slots"},
     {"-m 256M,slots=0,maxmem=1G", "-m|maxmem|slots"},
