@@ -76,7 +76,7 @@ class Host:
         return (f"{name}.vmlinuz", f"{name}.cpio") if name else ("vmlinuz", "inner.cpio")
 
     def boot(self):
-        self._guest.boot(120)
+        self._guest.boot(240)
         self.run = self._guest.run
         # Large pages under guests' memory: most of its exits need not be.
         self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo; "
