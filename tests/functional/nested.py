@@ -227,4 +227,4 @@ class Machine:
         self.qmp.command("object-del", id=f"m{number}")
 
     def wait_memory(self, kibibytes, what):
-        wait_until(lambda: self.memory_total() == kibibytes, 90, f"MemTotal {what}")
+        wait_until(lambda: self.memory_total() == kibibytes, 240, f"MemTotal {what}")
