@@ -4,7 +4,7 @@
 # to run is printed.
 
 build_packages="gcc libc6-dev linux-libc-dev pkg-config meson ninja-build python3 \
-libglib2.0-dev libjson-c-dev libedit-dev libseccomp-dev liburing-dev"
+libglib2.0-dev libjson-c-dev libedit-dev libseccomp-dev liburing-dev zlib1g-dev"
 demo_packages="qemu-system-common"
 test_packages="acpica-tools clang dmidecode g++ libclang-rt-14-dev qemu-system-common qemu-system-x86 python3-sphinx strace"
 # For tests/functional: what a Linux guest is made of, and DPDK's testpmd.

@@ -16,6 +16,7 @@
 #define HEADER_OFFSET 0x1f1u
 #define HEADER_JUMP 0x200u
 #define HEADER_MAGIC 0x53726448u /* "HdrS" */
+#define PROTOCOL_FLAGS 0x0200u   /* 2.00: loadflags */
 #define PROTOCOL_NEEDED 0x020cu  /* 2.12: xloadflags */
 #define BOOT_FLAG 0xaa55u
 #define SECTOR 512u
@@ -37,8 +38,8 @@
  */
 static void read_header(const LinuxBoot *boot, struct setup_header *header)
 {
-    const char *bytes = g_mapped_file_get_contents(boot->kernel);
-    gsize size = g_mapped_file_get_length(boot->kernel);
+    const char *bytes = g_bytes_get_data(boot->kernel, NULL);
+    gsize size = g_bytes_get_size(boot->kernel);
 
     memset(header, 0, sizeof(*header));
     if (size > HEADER_JUMP + 1) {
@@ -64,6 +65,11 @@ gboolean bzimage_check(const LinuxBoot *boot, GError **error)
         vm_error_set(error, "-kernel %s: is neither a bzImage nor an ELF image", boot->kernel_path);
         return FALSE;
     }
+    if (header.version >= PROTOCOL_FLAGS && !(header.loadflags & LOADED_HIGH)) {
+        vm_error_set(error, "-kernel %s: is a zImage, which runs below 1 MiB; use the bzImage",
+                     boot->kernel_path);
+        return FALSE;
+    }
     if (header.version < PROTOCOL_NEEDED) {
         vm_error_set(
             error, "-kernel %s: has boot protocol %u.%02u, at least %u.%02u is needed (Linux 3.8)",
@@ -71,12 +77,12 @@ gboolean bzimage_check(const LinuxBoot *boot, GError **error)
             PROTOCOL_NEEDED & 0xff);
         return FALSE;
     }
-    if (!(header.xloadflags & XLF_KERNEL_64) || !(header.loadflags & LOADED_HIGH)) {
+    if (!(header.xloadflags & XLF_KERNEL_64)) {
         vm_error_set(error, "-kernel %s: has no 64-bit entry; use a kernel for x86-64",
                      boot->kernel_path);
         return FALSE;
     }
-    if (setup_size(&header) >= g_mapped_file_get_length(boot->kernel)) {
+    if (setup_size(&header) >= g_bytes_get_size(boot->kernel)) {
         vm_error_set(error, "-kernel %s: ends before the kernel begins", boot->kernel_path);
         return FALSE;
     }
@@ -159,7 +165,7 @@ static gboolean set_cpu(uint64_t kernel, GError **error)
 /* Bytes that the kernel takes from its address on until it has found its memory. */
 static uint64_t kernel_room(const LinuxBoot *boot, const struct setup_header *header)
 {
-    return MAX(header->init_size, g_mapped_file_get_length(boot->kernel));
+    return MAX(header->init_size, g_bytes_get_size(boot->kernel));
 }
 
 /* Where the kernel goes: the address it was built for, so that it has not to move. */
@@ -184,7 +190,7 @@ gboolean bzimage_load(LinuxBoot *boot, const BootBoard *board, GError **error)
 {
     g_autofree struct boot_params *parameters = g_new0(struct boot_params, 1);
     struct setup_header *header = &parameters->hdr;
-    const char *bytes = g_mapped_file_get_contents(boot->kernel);
+    const char *bytes = g_bytes_get_data(boot->kernel, NULL);
     uint64_t kernel, initrd, limit;
 
     read_header(boot, header);
@@ -195,8 +201,7 @@ gboolean bzimage_load(LinuxBoot *boot, const BootBoard *board, GError **error)
     if (!boot_place_initrd(boot, kernel + kernel_room(boot, header), limit, &initrd, error) ||
         !boot_place_command_line(boot, header->cmdline_size, error) ||
         !boot_write(kernel, bytes + setup_size(header),
-                    g_mapped_file_get_length(boot->kernel) - setup_size(header), "the kernel",
-                    error) ||
+                    g_bytes_get_size(boot->kernel) - setup_size(header), "the kernel", error) ||
         !place_seed(parameters, error)) {
         return FALSE;
     }

@@ -17,7 +17,7 @@
 #define BOOT_RANDOM_SEED_SIZE 32
 
 struct LinuxBoot {
-    GMappedFile *kernel;
+    GBytes *kernel;      /* unpacked */
     GMappedFile *initrd; /* NULL: none */
     char *kernel_path, *initrd_path, *command_line;
     gboolean elf; /* PVH */
@@ -37,6 +37,11 @@ gboolean boot_place_command_line(LinuxBoot *boot, gsize maximum, GError **error)
 
 /* Flat segments at BOOT_GDT; @long_mode: 64-bit code. */
 gboolean boot_place_gdt(gboolean long_mode, uint16_t *limit, GError **error);
+
+/* --- unpack.c --- */
+gboolean boot_is_gzip(GBytes *file);
+/* What is in @packed, the bytes of the gzip file @path; NULL with @error "-kernel @path: ...". */
+GBytes *boot_unpack_gzip(const char *path, GBytes *packed, GError **error);
 
 /* --- bzimage.c --- */
 gboolean bzimage_check(const LinuxBoot *boot, GError **error);

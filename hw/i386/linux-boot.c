@@ -45,7 +45,6 @@ static gboolean refuse_packed(const LinuxBoot *boot, GError **error)
         gsize size;
         const char *name, *advice;
     } packed[] = {
-        {"\x1f\x8b", 2, "gzip", "gunzip"},
         {"\xfd"
          "7zXZ",
          5, "xz", "unxz"},
@@ -53,8 +52,8 @@ static gboolean refuse_packed(const LinuxBoot *boot, GError **error)
         {"\x04\x22\x4d\x18", 4, "LZ4", "unlz4"},
         {"BZh", 3, "bzip2", "bunzip2"},
     };
-    const char *bytes = g_mapped_file_get_contents(boot->kernel);
-    gsize size = g_mapped_file_get_length(boot->kernel);
+    const char *bytes = g_bytes_get_data(boot->kernel, NULL);
+    gsize size = g_bytes_get_size(boot->kernel);
 
     for (guint i = 0; i < G_N_ELEMENTS(packed); i++) {
         if (size >= packed[i].size && memcmp(bytes, packed[i].magic, packed[i].size) == 0) {
@@ -68,8 +67,18 @@ static gboolean refuse_packed(const LinuxBoot *boot, GError **error)
 
 static gboolean is_elf(const LinuxBoot *boot)
 {
-    return g_mapped_file_get_length(boot->kernel) >= SELFMAG &&
-           memcmp(g_mapped_file_get_contents(boot->kernel), ELFMAG, SELFMAG) == 0;
+    return g_bytes_get_size(boot->kernel) >= SELFMAG &&
+           memcmp(g_bytes_get_data(boot->kernel, NULL), ELFMAG, SELFMAG) == 0;
+}
+
+/* The kernel, unpacked if it is packed with gzip. */
+static GBytes *read_kernel(const char *path, GError **error)
+{
+    g_autoptr(GMappedFile) file = map_file("-kernel", path, error);
+    g_autoptr(GBytes) bytes = file ? g_mapped_file_get_bytes(file) : NULL;
+
+    return bytes && boot_is_gzip(bytes) ? boot_unpack_gzip(path, bytes, error)
+                                        : g_steal_pointer(&bytes);
 }
 
 LinuxBoot *linux_boot_new(const char *kernel, const char *initrd, const char *command_line,
@@ -80,7 +89,7 @@ LinuxBoot *linux_boot_new(const char *kernel, const char *initrd, const char *co
     boot->kernel_path = g_strdup(kernel);
     boot->initrd_path = g_strdup(initrd);
     boot->command_line = g_strdup(command_line ? command_line : "");
-    boot->kernel = map_file("-kernel", kernel, error);
+    boot->kernel = read_kernel(kernel, error);
     if (!boot->kernel) {
         return NULL;
     }
@@ -103,7 +112,7 @@ void linux_boot_free(LinuxBoot *boot)
     if (!boot) {
         return;
     }
-    g_clear_pointer(&boot->kernel, g_mapped_file_unref);
+    g_clear_pointer(&boot->kernel, g_bytes_unref);
     g_clear_pointer(&boot->initrd, g_mapped_file_unref);
     g_free(boot->kernel_path);
     g_free(boot->initrd_path);

@@ -45,10 +45,10 @@ G_STATIC_ASSERT(sizeof(MapEntry) == 24);
 /* @size bytes at @offset of the file, or NULL. */
 static const void *file_range(const LinuxBoot *boot, uint64_t offset, uint64_t size)
 {
-    gsize length = g_mapped_file_get_length(boot->kernel);
+    gsize length = g_bytes_get_size(boot->kernel);
 
     return offset <= length && size <= length - offset
-               ? g_mapped_file_get_contents(boot->kernel) + offset
+               ? (const char *)g_bytes_get_data(boot->kernel, NULL) + offset
                : NULL;
 }
 

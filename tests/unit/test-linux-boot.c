@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define RAM_SIZE (UINT64_C(8) << 20)
 #define LOW_RAM (RAM_SIZE - 0x3000) /* tables lie above */
@@ -258,6 +259,88 @@ static void test_pvh(void)
     g_assert_cmphex(word(info + 16), ==, 0);
 }
 
+/* --- packed with gzip --- */
+
+#define GZIP_DAMAGED                                                                               \
+    "is packed with gzip, and damaged or not alone in its file; try to unpack it with gunzip"
+
+/* @image as gzip -9 packs it; @image is freed. */
+static GByteArray *pack(GByteArray *image)
+{
+    GByteArray *packed = g_byte_array_new();
+    z_stream stream = {.next_in = image->data, .avail_in = image->len};
+
+    g_assert_cmpint(deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), ==,
+                    Z_OK);
+    g_byte_array_set_size(packed, (guint)deflateBound(&stream, image->len));
+    stream.next_out = packed->data;
+    stream.avail_out = packed->len;
+    g_assert_cmpint(deflate(&stream, Z_FINISH), ==, Z_STREAM_END);
+    g_byte_array_set_size(packed, (guint)stream.total_out);
+    deflateEnd(&stream);
+    g_byte_array_unref(image);
+    return packed;
+}
+
+static void test_gzip(void)
+{
+    save_kernel(pack(image_bzimage()));
+    start_or_fail(NULL, "quiet");
+    g_assert_true(vcpu_boot()->long_mode);
+    check_kernel_at(IMAGE_KERNEL_ADDRESS);
+    memset((uint8_t *)ram, 0, RAM_SIZE);
+    save_kernel(pack(image_elf()));
+    start_or_fail(NULL, "quiet");
+    g_assert_false(vcpu_boot()->long_mode);
+    check_kernel_at(IMAGE_KERNEL_ADDRESS);
+}
+
+static void set_content_size(GByteArray *packed, guint32 size)
+{
+    size = GUINT32_TO_LE(size);
+    memcpy(packed->data + packed->len - sizeof(size), &size, sizeof(size));
+}
+
+static void test_bad_gzip(void)
+{
+    g_autoptr(GByteArray) good = pack(image_bzimage());
+
+    for (guint length = 2; length < good->len; length += length < 20 ? 1 : 97) {
+        save(kernel_path, good->data, length);
+        check_refused(NULL, NULL, "-kernel KERNEL: " GZIP_DAMAGED);
+    }
+    for (guint i = 0; i < 8; i++) { /* CRC32 and ISIZE */
+        good->data[good->len - 1 - i] ^= 1;
+        save(kernel_path, good->data, good->len);
+        check_refused(NULL, NULL, "-kernel KERNEL: " GZIP_DAMAGED);
+        good->data[good->len - 1 - i] ^= 1;
+    }
+    save_kernel(pack(pack(image_bzimage())));
+    check_refused(NULL, NULL, "-kernel KERNEL: is neither a bzImage nor an ELF image");
+}
+
+/* Neither what a file says nor what it holds makes us take more memory than it can need. */
+static void test_gzip_bomb(void)
+{
+    GByteArray *zeros = g_byte_array_new();
+    GByteArray *packed;
+
+    g_byte_array_set_size(zeros, 16 << 20);
+    memset(zeros->data, 0, zeros->len);
+    packed = pack(zeros);
+    set_content_size(packed, 5000); /* it holds more than it says */
+    save(kernel_path, packed->data, packed->len);
+    check_refused(NULL, NULL, "-kernel KERNEL: " GZIP_DAMAGED);
+    set_content_size(packed, 1 << 30); /* it says more than it can hold */
+    save(kernel_path, packed->data, packed->len);
+    check_refused(NULL, NULL, "-kernel KERNEL: " GZIP_DAMAGED);
+    g_byte_array_set_size(packed, 4 << 20); /* as large as one that holds that much would be */
+    set_content_size(packed, UINT32_MAX);
+    save_kernel(packed);
+    check_refused(NULL, NULL,
+                  "-kernel KERNEL: is packed with gzip and has 4095 MiB, expected 1024 at most");
+}
+
 /* --- refusals --- */
 
 static void test_not_a_kernel(void)
@@ -267,7 +350,7 @@ static void test_not_a_kernel(void)
         gsize size;
         const char *message;
     } cases[] = {
-        {"\x1f\x8b\x08", 3, "is packed with gzip; unpack it with gunzip first"},
+        {"\x1f\x8b\x08", 3, GZIP_DAMAGED},
         {"\xfd"
          "7zXZ",
          6, "is packed with xz; unpack it with unxz first"},
@@ -312,8 +395,10 @@ static void test_bad_bzimage(void)
     check_refused(NULL, NULL, "-kernel KERNEL: has no 64-bit entry; use a kernel for x86-64");
     image = image_bzimage();
     image_header(image)->loadflags = 0;
+    image_header(image)->version = 0x0204; /* as old as the last zImages */
     save_kernel(image);
-    check_refused(NULL, NULL, "-kernel KERNEL: has no 64-bit entry; use a kernel for x86-64");
+    check_refused(NULL, NULL,
+                  "-kernel KERNEL: is a zImage, which runs below 1 MiB; use the bzImage");
     image = image_bzimage();
     g_byte_array_set_size(image, IMAGE_SETUP_SIZE);
     save_kernel(image);
@@ -541,6 +626,9 @@ int main(int argc, char **argv)
     g_test_add_func("/linux-boot/bzimage-bare", test_bzimage_bare);
     g_test_add_func("/linux-boot/again", test_again);
     g_test_add_func("/linux-boot/pvh", test_pvh);
+    g_test_add_func("/linux-boot/gzip", test_gzip);
+    g_test_add_func("/linux-boot/bad-gzip", test_bad_gzip);
+    g_test_add_func("/linux-boot/gzip-bomb", test_gzip_bomb);
     g_test_add_func("/linux-boot/not-a-kernel", test_not_a_kernel);
     g_test_add_func("/linux-boot/bad-bzimage", test_bad_bzimage);
     g_test_add_func("/linux-boot/bzimage-does-not-fit", test_bzimage_does_not_fit);
