@@ -20,8 +20,18 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+int64_t quantile(int64_t *values, size_t count, double part)
+{
+    if (count == 0) {
+        return 0;
+    }
+    qsort(values, count, sizeof(*values), compare);
+    size_t index = (size_t)((double)count * part);
+
+    return values[index < count ? index : count - 1];
+}
+
 int64_t median(int64_t *values, size_t count)
 {
-    qsort(values, count, sizeof(*values), compare);
-    return count ? values[count / 2] : 0;
+    return quantile(values, count, 0.5);
 }

@@ -58,6 +58,10 @@ uint64_t virt_device_offered(VirtDevice *device);
  */
 gboolean virt_device_negotiate(VirtDevice *device, uint64_t wanted, gboolean msix);
 unsigned virt_device_queues(VirtDevice *device);
+/* Tells the device where a queue lies that the caller drives by itself, and enables it.  Before
+ * DRIVER_OK; virt_ring_new() does it for its own. */
+void virt_device_set_queue(VirtDevice *device, uint16_t queue, uint16_t size, uint64_t descriptors,
+                           uint64_t available, uint64_t used);
 void virt_device_driver_ok(VirtDevice *device);
 /* TRUE if an interrupt of queue @queue (-1: configuration) came since the last call: by its MSI-X
  * message, or by the ISR register, which does not tell queues apart (4.1.4.5). */

@@ -44,23 +44,30 @@ static void write_queue_address(VirtDevice *device, uint64_t lower, uint64_t add
     qtest_writel(device->qtest, device->common + lower + 4, (uint32_t)(address >> 32));
 }
 
+void virt_device_set_queue(VirtDevice *device, uint16_t queue, uint16_t size, uint64_t descriptors,
+                           uint64_t available, uint64_t used)
+{
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SELECT, queue);
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SIZE, size);
+    if (device->msix) {
+        qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_MSIX,
+                     virt_device_vector(device, queue));
+    }
+    write_queue_address(device, VIRTIO_PCI_COMMON_Q_DESCLO, descriptors);
+    write_queue_address(device, VIRTIO_PCI_COMMON_Q_AVAILLO, available);
+    write_queue_address(device, VIRTIO_PCI_COMMON_Q_USEDLO, used);
+    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+}
+
 static void announce(VirtRing *ring)
 {
     VirtDevice *device = ring->device;
 
-    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SELECT, ring->queue);
-    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_SIZE, ring->size);
-    if (device->msix) {
-        qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_MSIX,
-                     virt_device_vector(device, ring->queue));
-    }
-    write_queue_address(device, VIRTIO_PCI_COMMON_Q_DESCLO, ring->descriptors);
-    write_queue_address(device, VIRTIO_PCI_COMMON_Q_AVAILLO, ring->available);
-    write_queue_address(device, VIRTIO_PCI_COMMON_Q_USEDLO, ring->used);
+    virt_device_set_queue(device, ring->queue, ring->size, ring->descriptors, ring->available,
+                          ring->used);
     ring->notify =
         device->notify + (uint64_t)device->notify_multiplier *
                              qtest_readw(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_NOFF);
-    qtest_writew(device->qtest, device->common + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
 }
 
 void virt_ring_enable(VirtRing *ring)
