@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measures disk backends side by side: ours and Debian's qemu-storage-daemon, over one image."""
-import contextlib
 import os
 import shutil
-import signal
-import statistics
 import struct
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from bench_common import (ONE_CPU, TWO_CPUS, Backend, interleaved, median_ratios, medians, placed,
+                          say)
 from bench_priority import take_priority
 
 DAEMON = "qemu-storage-daemon"
@@ -24,43 +21,11 @@ PATTERNS = (("4 KiB random read", "randread", 4096), ("4 KiB random write", "ran
 REGIONS = (1, 64, 1024, 4096)
 DAEMON_REGIONS = (1, 32)
 ROUNDS, SECONDS, REGION_ROUNDS = 5, 0.5, 11
-ONE_CPU, TWO_CPUS = "on one CPU", "on two CPUs"
 SHORT_ROUNDS, SHORT_SECONDS, SHORT_REGIONS = 1, 0.2, (1, 4096)
 # Which way is the daemon's quickest depends on the load: the best of them is what ours is held to.
 DAEMON_WAYS = (("daemon, io_uring", "aio=io_uring,cache.direct=on"),
                ("daemon, native", "aio=native,cache.direct=on"),
                ("daemon, threads", "aio=threads"))
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Backend:
-    """A process that serves the image, one connection after another."""
-
-    def __init__(self, name, command, image, socket):
-        self.name, self.socket = name, socket
-        self.shown = " ".join(command).replace(image, "IMAGE").replace(socket, "SOCKET")
-        self.errors = tempfile.TemporaryFile(mode="w+")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=self.errors)
-        deadline = time.monotonic() + 10
-        while not os.path.exists(socket):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.end()
-                self.errors.seek(0)
-                raise RuntimeError(f"{' '.join(command)}: {self.errors.read().strip()}")
-            time.sleep(0.01)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 def make_image(path):
@@ -101,28 +66,6 @@ def daemon_version():
 
 # --- what is measured ---
 
-def pin(process, cpus):
-    for thread in os.listdir(f"/proc/{process}/task"):
-        os.sched_setaffinity(int(thread), cpus)
-
-
-@contextlib.contextmanager
-def placed(backend, placement):
-    """The load and the backend on one CPU each, or both on the same, or where Linux puts them."""
-    every = os.sched_getaffinity(0)
-    if placement is None or len(every) < 2:
-        yield
-        return
-    first, second = sorted(every)[:2]
-    pin(backend.process.pid, {second})
-    os.sched_setaffinity(0, {second if placement == ONE_CPU else first})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
-        pin(backend.process.pid, every)
-
-
 def run_load(tools, backend, seconds, placement=None, **options):
     arguments = ["--socket", backend.socket, "--pid", backend.process.pid, "--seconds", seconds,
                  "--stamps"]
@@ -132,24 +75,9 @@ def run_load(tools, backend, seconds, placement=None, **options):
         return tools.run("blk", *arguments)
 
 
-def medians(runs):
-    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-
-
 def ratios(ours, others):
-    """Ours to another's: the medians of those of runs that were made one after the other."""
-    return {key: statistics.median(a[key] / b[key] for a, b in zip(ours, others))
-            for key in ("requests_per_second", "requests_per_cpu_second", "mean_us", "median_us",
-                        "p99_us")}
-
-
-def interleaved(rounds, runners):
-    """Each of @runners (a name and a function) once a round; results by name."""
-    results = {name: [] for name, _ in runners}
-    for number in range(rounds):
-        for name, run in runners if number % 2 == 0 else reversed(runners):
-            results[name].append(run())
-    return results
+    return median_ratios(ours, others, ("requests_per_second", "requests_per_cpu_second", "mean_us",
+                                        "median_us", "p99_us"))
 
 
 def measure_cases(tools, backends, rounds, seconds, cases):
@@ -231,7 +159,8 @@ def measure(tools, build, short):
         try:
             for name, command in found:
                 socket = os.path.join(folder, name.replace(", ", "-"))
-                backends.append(Backend(name, command(image, socket), image, socket))
+                backends.append(Backend(name, command(image, socket), socket,
+                                        {image: "IMAGE"}))
             disk = measure_backends(tools, backends, short)
         finally:
             for backend in backends:

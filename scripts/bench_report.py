@@ -205,15 +205,3 @@ def document(results):
               "   :alt: time of device_add over the number of DIMMs"]
     parts += [list_table(with_ratios(results, *section)) for section in sections(results)]
     return "\n\n".join(parts) + "\n"
-
-
-def reconnect_table(results):
-    table = [["a backend comes back", "regions", "messages", "time"]]
-    for row in results["reconnect"]:
-        table.append([row["label"], number_text(row["regions"]), number_text(row["messages"]),
-                      time_text(row["milliseconds"] * 1000)])
-    return table
-
-
-def reconnect_document(results):
-    return "\n\n".join(document_head(results) + [list_table(reconnect_table(results))]) + "\n"
