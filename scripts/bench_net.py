@@ -38,7 +38,7 @@ def find_backends(build):
             "--file-prefix", "bench", "--vdev", f"net_vhost0,iface={socket},queues=1", "--",
             "--auto-start", "--forward-mode=io", "--total-num-mbufs=4096", "--stats-period", "600"]
     else:
-        say("  dpdk-testpmd: skipped, not installed (package dpdk-dev)")
+        say("  dpdk-testpmd: skipped, not installed (packages dpdk-dev, librte-net-vhost23)")
     return found
 
 

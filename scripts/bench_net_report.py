@@ -11,8 +11,8 @@ def count_text(value):
 
 def frames_table(title, cases, size):
     """One row a backend, or a program with one."""
-    table = [[f"{title}, frames of {SIZES[size]:,} bytes", "frames/s", "MB/s", "median", "99th of 100",
-              "CPU ns a frame", "CPU s a GB", "CPU at rest"]]
+    table = [[f"{title}, frames of {SIZES[size]:,} bytes", "frames/s", "MB/s", "median",
+              "99th of 100", "CPU ns a frame", "CPU s a GB", "CPU at rest"]]
     for case in cases:
         run = case["sizes"][size]
         table.append([case["label"], count_text(run["frames_per_second"]),
