@@ -60,6 +60,7 @@ class Host:
             content[f"bin/{name}"] = program
             content.update(libraries(program))
         self.directory = directory
+        self._has_vmm = "vmm" in programs
         self.sockets = [os.path.join(directory, name)
                         for name in ("inner-qmp.sock", "inner.sock")]
         self._guest = Guest(
@@ -82,6 +83,20 @@ class Host:
         self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo; "
                  "echo force >/sys/kernel/mm/transparent_hugepage/shmem_enabled; "
                  "mount -t debugfs debugfs /sys/kernel/debug")
+        self._hold_kvm()
+
+    def _hold_kvm(self):
+        """A machine that does not run lives as long as the host.
+
+        With its first machine and its last one KVM changes code of the scheduler, by breakpoints that
+        stand there for a moment.  The emulator's other CPU now and then keeps what it translated of
+        one, and stops at it for ever."""
+        if self._has_vmm:
+            self.run("ln -s vmm /bin/kvm-holder; kvm-holder -accel kvm -S -m 128 -nodefaults "
+                     "-display none -kernel /vmlinuz >/tmp/kvm-holder.log 2>&1 & "
+                     "for i in $(seq 400); do "
+                     "ls -d /sys/kernel/debug/kvm/*-* >/dev/null 2>&1 && break; sleep 0.05; "
+                     "done; kill -0 $!", 60)
 
     def kill(self):
         self._guest.kill()
