@@ -210,7 +210,7 @@ class Machine:
         self.run("dd if=/dev/urandom of=/tmp/random bs=1M count=8 2>/dev/null; "
                  f"dd if=/tmp/random of=/dev/{name} bs=64k oflag=direct 2>/dev/null; "
                  f"dd if=/dev/{name} of=/tmp/again bs=64k count=128 iflag=direct 2>/dev/null; "
-                 "cmp /tmp/random /tmp/again && rm /tmp/random /tmp/again", 60)
+                 "cmp /tmp/random /tmp/again && rm /tmp/random /tmp/again", 240)
 
     def refusal(self, name, **arguments):
         """The error of a QMP command, which must fail."""
