@@ -258,10 +258,13 @@ static gboolean write_tables(const AcpiBoard *board, uint64_t end, uint64_t *add
     g_autoptr(GByteArray) dsdt = acpi_dsdt_new(board);
     g_autoptr(GByteArray) sized = acpi_tables_new(board, dsdt, 0);
 
-    if (sized->len > board->low_ram / 2) {
-        vm_error_set(
-            error, "-m slots=%u: the ACPI tables have %u KiB, too many for %" PRIu64 " MiB of RAM",
-            board->memory_slots, sized->len >> 10, board->low_ram >> 20);
+    /* What lies below, down to where RAM begins again, is reserved in any case. */
+    if (end < PC_EXTENDED_MEMORY + sized->len) {
+        vm_error_set(error,
+                     "-m %" PRIu64 "K: the ACPI tables of -m slots=%u -smp %u have %u KiB, which "
+                     "are to lie above 1 MiB; give the guest more RAM with -m",
+                     board->low_ram >> 10, board->memory_slots, board->apic_ids->len,
+                     (sized->len + 1023) >> 10);
         return FALSE;
     }
     *address = (end - sized->len) / PC_PAGE * PC_PAGE;

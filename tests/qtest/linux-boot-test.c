@@ -100,11 +100,13 @@ static void test_refused(void)
 {
     g_autofree char *path = save_image(image_bzimage());
     g_autofree char *slots =
-        g_strdup_printf("-M pc -accel qtest -m 4M,slots=32000,maxmem=64G -kernel %s", path);
-    g_autofree char *small = g_strdup_printf("-M pc -accel qtest -m 1M -kernel %s", path);
+        g_strdup_printf("-M pc -accel qtest -m 1M,slots=9,maxmem=64G -smp 3 -kernel %s", path);
+    g_autofree char *page = g_strdup_printf("-M pc -accel qtest -m 1028K -kernel %s", path);
+    g_autofree char *small = g_strdup_printf("-M pc -accel qtest -m 2M -kernel %s", path);
 
-    check_refused(slots, "-m slots=32000: the ACPI tables have 36");
-    check_refused(small, "needs 3 MiB of RAM below 0xf");
+    check_refused(slots, "-m 1024K: the ACPI tables of -m slots=9 -smp 3 have ");
+    check_refused(page, "-m 1028K: the ACPI tables of -m slots=0 -smp 1 have ");
+    check_refused(small, "needs 3 MiB of RAM below 0x1f");
 }
 
 int main(int argc, char **argv)
