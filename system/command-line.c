@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NO_CPU "the machine has no CPU in this version, the guest is driven over -qtest"
+#define NO_GDB "there is no debugger's stub here"
 #define NO_BLOCK "there is no block layer here; use -device vhost-user-blk-pci with a -chardev"
 #define NO_NET                                                                                     \
     "use -netdev vhost-user,id=ID,chardev=ID and -device virtio-net-pci,netdev=ID; 'none' is "     \
@@ -123,8 +123,8 @@ static const CommandLineOption options[] = {
     {"bios", "FILE", NULL, NULL, "there is no firmware here; a guest starts with -kernel"},
     {"watchdog", "MODEL", NULL, NULL, "there is no watchdog here"},
     {"watchdog-action", "ACTION", NULL, NULL, "there is no watchdog here"},
-    {"gdb", "DEVICE", NULL, NULL, NO_CPU},
-    {"s", NULL, NULL, NULL, NO_CPU},
+    {"gdb", "DEVICE", NULL, NULL, NO_GDB},
+    {"s", NULL, NULL, NULL, NO_GDB},
     {"drive", "KEYS", NULL, NULL, NO_BLOCK},
     {"blockdev", "KEYS", NULL, NULL, NO_BLOCK},
     {"hda", "FILE", NULL, NULL, NO_BLOCK},

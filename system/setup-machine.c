@@ -196,7 +196,9 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         g_string_append(names, "qtest");
     }
     if (!names->len) {
-        vm_error_set(error, "-machine %s needs an accelerator: -accel qtest is the one there is",
+        vm_error_set(error,
+                     "-machine %s needs an accelerator: -accel kvm for a guest, -accel qtest for a "
+                     "test program that plays one",
                      class->name);
         return FALSE;
     }

@@ -104,8 +104,8 @@ static const BadOption refused[] = {
     {"-action shutdown=reset -accel qtest", "-action shutdown=reset|poweroff or pause"},
     {"-watchdog-action none", "-watchdog-action none|no watchdog"},
     {"-watchdog i6300esb", "-watchdog i6300esb|no watchdog"},
-    {"-gdb tcp::1234", "-gdb tcp::1234|no CPU"},
-    {"-s", "-s|no CPU"},
+    {"-gdb tcp::1234", "-gdb tcp::1234|debugger"},
+    {"-s", "-s|debugger"},
     {"-drive file=x", "-drive file=x|vhost-user-blk-pci"},
     {"-blockdev driver=file", "-blockdev driver=file|vhost-user-blk-pci"},
     {"-hda x.img", "-hda x.img|vhost-user-blk-pci"},
@@ -207,7 +207,7 @@ static const BadOption machine[] = {
 };
 
 static const BadOption no_accelerator[] = {
-    {"-M pc", "-machine pc|-accel qtest"},
+    {"-M pc", "-machine pc|-accel kvm|-accel qtest"},
     {"-M pc -accel kvm", "-"},
     {NULL, NULL},
 };

@@ -42,7 +42,7 @@ static void test_refusals(void)
         {"x|-", "'-' is not an option"},
         {"x|", "'' is not an option"},
         {"x|-display|gtk", "-display gtk: there is no display here; use 'none'"},
-        {"x|-gdb|tcp::1", "-gdb tcp::1: the machine has no CPU"},
+        {"x|-gdb|tcp::1", "-gdb tcp::1: there is no debugger's stub"},
         {"x|-bios|f", "-bios f: there is no firmware here"},
         {"x|-drive|file=x", "-drive file=x: there is no block layer here"},
         {"x|-sandbox|on", "-sandbox on: "},
