@@ -84,25 +84,38 @@ class Shell:
                 output = self._received[:match.start()].decode(errors="replace")
                 self._received = self._received[match.end():]
                 return output, match.group(1).decode()
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-            try:
-                received = self._socket.recv(65536)
-            except TimeoutError:
-                raise GuestError(f"the guest is silent for {timeout} s") from None
-            if not received:
-                raise GuestError("the emulator has ended")
-            self._received += received
+            self._receive(deadline, timeout)
+
+    def _receive(self, deadline, timeout):
+        self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            received = self._socket.recv(65536)
+        except TimeoutError:
+            raise GuestError(f"the guest is silent for {timeout} s") from None
+        if not received:
+            raise GuestError("the emulator has ended")
+        self._received += received
 
     def close(self):
         self._socket.close()
 
     def send(self, command):
-        """Sends a command that does not come back."""
+        """Sends a command without waiting for its answer, or one that does not come back."""
         self._socket.sendall(command.encode() + b"\n")
 
     def run(self, command, timeout=120):
         """Runs a shell command in the guest and returns what it printed; its status must be 0."""
         self.send(command)
+        return self.wait_answer(timeout, command)
+
+    def wait_output(self, text, timeout=30):
+        """Waits until a command that was sent before has printed text; its answer comes later."""
+        deadline = time.monotonic() + timeout
+        while text.encode() not in self._received:
+            self._receive(deadline, timeout)
+
+    def wait_answer(self, timeout=30, command="the command"):
+        """What a command printed that was sent before; its status must be 0."""
         output, status = self._answer(timeout)
         if status != "0":
             raise GuestError(f"'{command}' ended with status {status}: {output}")

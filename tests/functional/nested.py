@@ -45,7 +45,14 @@ class Host:
     memory     MiB
     kernel     its own, and that of guests: /vmlinuz and /inner.cpio there
     kernels    more kernels for guests: {name: Kernel}, /NAME.vmlinuz and /NAME.cpio there
+
+    What a Machine needs of a host: folder for its files, shell and monitor (chardevs of the program
+    under test), kernel_files, run, start_machine and machine_status.
     """
+
+    folder = "/tmp"
+    shell = "file,path=/dev/ttyS3,input-path=/dev/ttyS3"
+    monitor = "stdio"
 
     def __init__(self, directory, programs, guest=None, files=None, modules=("virtio_blk",),
                  memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None, kernels=None):
@@ -73,11 +80,12 @@ class Host:
 
     @staticmethod
     def kernel_files(name):
-        """Names of the image and the initramfs in the host of the kernel called name."""
+        """Paths of the image and the initramfs in the host, without the leading slash, of the kernel
+        called name."""
         return (f"{name}.vmlinuz", f"{name}.cpio") if name else ("vmlinuz", "inner.cpio")
 
     def boot(self):
-        self._guest.boot(240)
+        self._guest.boot(300)
         self.run = self._guest.run
         # Large pages under guests' memory: most of its exits need not be.
         self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo; "
@@ -116,6 +124,18 @@ class Host:
             f"vhost-user-blk --socket-path /tmp/{name}.sock --blk-file /tmp/{name} "
             f"--num-queues 2 {options}", f"/tmp/{name}.sock", f"{name}.log")
 
+    def start_machine(self, command, name):
+        """Runs a machine in the background: its monitor and the shell of its guest."""
+        shell = Shell(self.sockets[1])
+        return Qmp(self.sockets[0], 60, lambda: self.run(
+            f"rm -f /tmp/vmm.status; ({command} </dev/ttyS2 >/dev/ttyS2 2>/tmp/{name}.log; "
+            "echo $? >/tmp/vmm.status) &")), shell
+
+    def machine_status(self, timeout):
+        """The machine's exit status, which must come in time."""
+        return int(self.run(f"for i in $(seq {timeout * 10}); do [ -e /tmp/vmm.status ] && "
+                            "break; sleep 0.1; done; cat /tmp/vmm.status", timeout + 10))
+
     def exits(self):
         """Exits of all machines so far: to KVM, and of those to the program for I/O."""
         return [int(self.run(f"cat /sys/kernel/debug/kvm/{name}"))
@@ -139,41 +159,34 @@ class Host:
 
 
 class Machine:
-    """A machine on the host: shell is its guest's, qmp its monitor.
+    """A machine on a host (one of this module, or this_host.py's): shell is its guest's, qmp its
+    monitor.
 
     command    the program and its options; kernel, console, shell and monitor are added
     append     added to the kernel's command line
     kernel     name of one of the host's other kernels
-    name       of its logs in the host: /tmp/NAME.log, and /tmp/NAME-console.log for its console
+    name       of its logs in the host's folder: NAME.log, and NAME-console.log for its console
     """
 
     APPEND = "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check"
 
     def __init__(self, host, command, append="", kernel="", name="vmm"):
         self._host = host
-        self._name = name
         image, archive = host.kernel_files(kernel)
-        self._command = (
+        self.qmp, self.shell = host.start_machine(
             f"{command} -accel kvm -nodefaults -display none "
-            f"-chardev file,id=console,path=/tmp/{name}-console.log -device isa-serial,chardev=console "
-            "-chardev file,id=shell,path=/dev/ttyS3,input-path=/dev/ttyS3 "
-            "-device isa-serial,chardev=shell,index=1 -qmp stdio "
-            f"-kernel /{image} -initrd /{archive} -append '{self.APPEND} {append}'")
-        self.shell = Shell(host.sockets[1])
-        self.qmp = Qmp(host.sockets[0], 60, self._start)
+            f"-chardev file,id=console,path={host.folder}/{name}-console.log "
+            f"-device isa-serial,chardev=console -chardev {host.shell},id=shell "
+            f"-device isa-serial,chardev=shell,index=1 -qmp {host.monitor} "
+            f"-kernel /{image} -initrd /{archive} -append '{self.APPEND} {append}'", name)
         self.run = self.shell.run
-
-    def _start(self):
-        self._host.run(f"rm -f /tmp/vmm.status; ({self._command} </dev/ttyS2 >/dev/ttyS2 "
-                       f"2>/tmp/{self._name}.log; echo $? >/tmp/vmm.status) &")
 
     def status(self, timeout):
         """The machine's exit status."""
-        return int(self._host.run(f"for i in $(seq {timeout * 10}); do [ -e /tmp/vmm.status ] && "
-                                  "break; sleep 0.1; done; cat /tmp/vmm.status", timeout + 10))
+        return self._host.machine_status(timeout)
 
-    def boot(self):
-        self.shell.wait_ready(240)
+    def boot(self, timeout=240):
+        self.shell.wait_ready(timeout)
 
     def power_off(self):
         """Lets the guest power off; everything must end well."""
