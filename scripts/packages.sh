@@ -7,8 +7,10 @@ build_packages="gcc libc6-dev linux-libc-dev pkg-config meson ninja-build python
 libglib2.0-dev libjson-c-dev libedit-dev libseccomp-dev liburing-dev zlib1g-dev"
 demo_packages="qemu-system-common"
 test_packages="acpica-tools clang dmidecode g++ libclang-rt-14-dev qemu-system-common qemu-system-x86 python3-sphinx strace"
-# For tests/functional: what a Linux guest is made of, and DPDK's testpmd.
-functional_packages="linux-image-cloud-amd64 busybox-static dpdk-dev librte-net-vhost23"
+# What a Linux guest is made of, and the host in which it runs where KVM is not at hand.
+guest_packages="linux-image-cloud-amd64 busybox-static qemu-system-x86"
+# For tests/functional: those, and DPDK's testpmd.
+functional_packages="$guest_packages dpdk-dev librte-net-vhost23"
 
 # install_packages PACKAGE... : installs those that are missing.
 install_packages() {
