@@ -380,7 +380,6 @@ static void test_refused(void)
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     g_strlcpy(request.ifr_name, "tap2", sizeof(request.ifr_name));
     g_assert_cmpint(ioctl(fd, TUNSETIFF, &request), ==, 0);
-    g_autofree char *output = NULL, *errors = NULL, *arguments = NULL;
     const ChildOptions options = {.inherit = &fd, .inherit_count = 1};
     ToolProgram *program =
         tool_program_start(&options, "--socket-path /nonexistent/s --tap-fd %d", fd);
