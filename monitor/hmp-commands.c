@@ -32,7 +32,8 @@ static void run_info(GString *output, json_object *arguments G_GNUC_UNUSED,
 static void run_chardev_add(GString *output, json_object *arguments, GError **error)
 {
     const char *wait = options_get(arguments, "wait");
-    gboolean waits = FALSE;
+    const char *server = options_get(arguments, "server");
+    gboolean waits = FALSE, serves = FALSE;
 
     if (wait && !bool_parse(wait, &waits, error)) {
         g_prefix_error(error, "wait: ");
@@ -42,7 +43,7 @@ static void run_chardev_add(GString *output, json_object *arguments, GError **er
         vm_error_set(error, "wait=on is possible at start-up only, use wait=off");
         return;
     }
-    if (!wait && options_get(arguments, "server")) {
+    if (!wait && server && bool_parse(server, &serves, NULL) && serves) {
         json_add_string(arguments, "wait", "off");
     }
     Chardev *chardev = chardev_create(arguments, error);

@@ -9,6 +9,7 @@
 
 #include "qmp-internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* A line that is being run. */
@@ -78,10 +79,11 @@ static gboolean add_number(json_object *arguments, const char *name, const char 
                            GError **error)
 {
     char *end;
-    guint64 value = g_ascii_strtoull(word, &end, 0);
 
-    if (!g_ascii_isdigit(*word) || *end) {
-        vm_error_set(error, "%s: '%s' is not a whole number", name, word);
+    errno = 0;
+    guint64 value = g_ascii_strtoull(word, &end, 0);
+    if (!g_ascii_isdigit(*word) || *end || errno == ERANGE) {
+        vm_error_set(error, "%s: '%s' is not a whole number of at most 64 bits", name, word);
         return FALSE;
     }
     json_add_uint(arguments, name, value);

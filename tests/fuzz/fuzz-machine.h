@@ -4,6 +4,7 @@
 #define TESTS_FUZZ_FUZZ_MACHINE_H
 
 #include "accel/accel.h"
+#include "chardev/chardev.h"
 #include "fuzz.h"
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
@@ -57,6 +58,26 @@ static inline void fuzz_machine_restore(void)
         fuzz_settle();
     }
     fuzz_require(run_state_is_running() || run_state_start(NULL));
+}
+
+static inline void fuzz_remove_object(VmObject *object, gpointer opaque G_GNUC_UNUSED)
+{
+    if (!g_str_equal(object->id ? object->id : "", "") && object->users == 0) {
+        vm_object_delete(object->id, NULL);
+    }
+}
+
+static inline void fuzz_remove_chardev(VmObject *chardev, gpointer kept)
+{
+    fuzz_require(g_strcmp0(chardev->id, kept) == 0 || chardev_remove(chardev->id, NULL));
+}
+
+/* Takes out what monitors create beside devices; the chardev @kept (may be NULL) stays. */
+static inline void fuzz_machine_clear(const char *kept)
+{
+    vm_object_foreach_child(vm_object_container("objects"), fuzz_remove_object, NULL);
+    vm_object_foreach_child(vm_object_container("chardevs"), fuzz_remove_chardev, (gpointer)kept);
+    fuzz_settle();
 }
 
 static inline guint fuzz_open_fds(void)

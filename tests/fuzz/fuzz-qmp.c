@@ -5,7 +5,6 @@
  * Inputs that would end the program or touch files and sockets outside are left out.
  */
 #include "../unit/qmp-client.h"
-#include "chardev/chardev.h"
 #include "fuzz-machine.h"
 #include "system/memory.h"
 #include "util/trace.h"
@@ -144,26 +143,12 @@ static void converse(const FuzzInput *input, uint8_t mode, const char *tail, gui
 
 /* --- afterwards --- */
 
-static void remove_object(VmObject *object, gpointer opaque G_GNUC_UNUSED)
-{
-    if (!g_str_equal(object->id ? object->id : "", "") && object->users == 0) {
-        vm_object_delete(object->id, NULL);
-    }
-}
-
-static void remove_chardev(VmObject *chardev, gpointer opaque G_GNUC_UNUSED)
-{
-    fuzz_require(chardev_remove(chardev->id, NULL));
-}
-
 static void restore(void)
 {
     fuzz_machine_restore();
     trace_enable_pattern("*", FALSE);
-    vm_object_foreach_child(vm_object_container("objects"), remove_object, NULL);
-    vm_object_foreach_child(vm_object_container("chardevs"), remove_chardev, NULL);
     fd_names_clear();
-    fuzz_settle();
+    fuzz_machine_clear(NULL);
 }
 
 int LLVMFuzzerInitialize(int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)

@@ -132,6 +132,83 @@ static void test_wrong(void)
     vmm_end(vmm);
 }
 
+/* --- values of every kind, with a device of each --- */
+
+static void network_config_init(BackendConfig *config)
+{
+    backend_config_init(config);
+    config->features = 1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_F_VERSION_1;
+    config->protocol_features |= 1ull << VHOST_USER_PROTOCOL_F_MQ;
+    config->queues = 4;
+    config->network = TRUE;
+}
+
+/* What is typed is text; numbers, sizes, switches and lists are made of it by those who know. */
+static void test_values(void)
+{
+    static const struct {
+        const char *line, *expected;
+    } rows[] = {
+        {"chardev-add socket,id=c0,path=@N,server=off", ""},
+        {"netdev_add vhost-user,id=n0,chardev=c0,queues=x", "'n0'"},
+        {"netdev_add vhost-user,id=n0,chardev=c0,queues=0", "property 'queues': 0 is out of range"},
+        {"netdev_add vhost-user,id=n0,chardev=c0,vhostforce=maybe", "'maybe'"},
+        {"netdev_add vhost-user,id=n0,chardev=c0,queues=2,vhostforce=on", ""},
+        {"netdev_add vhost-user,id=n0,chardev=c0", "'n0'"},
+        {"device_add virtio-net-pci,id=net0,netdev=n0,mq=on,vectors=6,mac=52:54:00:00:00:07,addr=4",
+         ""},
+        {"info network", "52:54:00:00:00:07"},
+        {"info network", "queues=2"},
+        {"qom-get /machine/peripheral/net0 mq", "true\n"},
+        {"qom-get /machine/peripheral/net0 vectors", "6\n"},
+        {"set_link net0 off", ""},
+        {"info network", "link down"},
+        {"set_link net0 on", ""},
+        {"set_link net0 maybe", "Error: set_link: up: 'maybe' is neither on nor off"},
+        {"set_link net0", "Error: set_link: up is missing"},
+        {"set_link none on", "'none'"},
+        {"netdev_del n0", "net0"},
+        {"netdev_del none", "'none'"},
+        {"chardev-add socket,id=c1,path=@B", ""},
+        {"device_add vhost-user-blk-pci,id=b0,chardev=c1,num-queues=many", "'many'"},
+        {"device_add vhost-user-blk-pci,id=b0,chardev=c1,num-queues=4,config-wce=off", ""},
+        {"qom-get /machine/peripheral/b0 num-queues", "4\n"},
+        {"qom-get /machine/peripheral/b0 config-wce", "false\n"},
+        {"object_add memory-backend-memfd,id=m0,size=0x200000,share=on,merge=off", ""},
+        {"qom-get /objects/m0 merge", "false\n"},
+        {"object_add memory-backend-memfd,id=m1,size=2097152,host-nodes=0,policy=bind", ""},
+        {"qom-get /objects/m1 host-nodes", "[0]\n"},
+        {"object_add memory-backend-memfd,id=m2,size=much", "'much'"},
+        {"object_add memory-backend-memfd,id=m2,size=2M,share=maybe", "'maybe'"},
+        {"object_add memory-backend-memfd,id=m2,size=-1", "'-1'"},
+        {"device_add pc-dimm,id=d0,memdev=m0,slot=x", "'x'"},
+        {"device_add pc-dimm,id=d0,memdev=m0,slot=3,addr=0x140000000,node=0", ""},
+        {"info memory-devices", "  addr: 0x140000000\n  slot: 3\n"},
+        {"chardev-add ringbuf,id=r0,size=4096", ""},
+        {"ringbuf_write r0 \\\"two words\\\"", ""},
+        {"ringbuf_read r0 0x10", "two words\n"},
+        {"ringbuf_read r0 ten", "Error: ringbuf_read: size: 'ten' is not a whole number"},
+        {"ringbuf_read r0 99999999999999999999", "'99999999999999999999' is not a whole number"},
+        {"ringbuf_read r0 -1", "'-1' is not a whole number"},
+    };
+    BackendConfig network, disk;
+
+    network_config_init(&network);
+    backend_config_init(&disk);
+    Backend *card = backend_start(&network), *blk = backend_start(&disk);
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -m 64M,slots=8,maxmem=16G");
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) line = g_string_new(rows[i].line);
+        g_string_replace(line, "@N", backend_path(card), 0);
+        g_string_replace(line, "@B", backend_path(blk), 0);
+        check_line(vmm->qmp, line->str, rows[i].expected);
+    }
+    vmm_end(vmm);
+    backend_free(card);
+    backend_free(blk);
+}
+
 /* --- sockets --- */
 
 static void test_socket(void)
@@ -389,6 +466,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hmp/commands", test_commands);
     g_test_add_func("/hmp/wrong", test_wrong);
+    g_test_add_func("/hmp/values", test_values);
     g_test_add_func("/hmp/help", test_help);
     g_test_add_func("/hmp/socket", test_socket);
     g_test_add_func("/hmp/script", test_script);
