@@ -303,6 +303,19 @@ static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t end,
     return write_tables(&board, end, address, error);
 }
 
+static gboolean no_kernel(PcMachine *pc, GError **error)
+{
+    PciDevice *first = pci_bus_boot_device(pc->bus);
+
+    vm_error_set(error, "-kernel is missing: there is no firmware here that could start a guest "
+                        "from a disk");
+    if (first) {
+        g_prefix_error(error, "device '%s': bootindex=%d has no effect; ", pci_device_name(first),
+                       first->boot_index);
+    }
+    return FALSE;
+}
+
 /* What a kernel may use: RAM, less what PCs keep for themselves below 1 MiB (ACPI 6.4, 15). */
 static gboolean boot(Machine *machine, GError **error)
 {
@@ -313,12 +326,7 @@ static gboolean boot(Machine *machine, GError **error)
     BootBoard board = {.memory = memory};
 
     if (!pc->linux_boot) {
-        if (ACCEL_GET_CLASS(accel_current())->has_cpus) {
-            vm_error_set(error, "-kernel is missing: there is no firmware here that could start "
-                                "a guest from a disk");
-            return FALSE;
-        }
-        return TRUE;
+        return !ACCEL_GET_CLASS(accel_current())->has_cpus || no_kernel(pc, error);
     }
     if ((end < low && !vmgenid_place(end, error)) || !place_smbios(pc, error) ||
         !place_tables(machine, low, end, &board.rsdp, error)) {

@@ -154,6 +154,20 @@ PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn, gboolean visible)
     return device && (device->visible || !visible) ? device : NULL;
 }
 
+PciDevice *pci_bus_boot_device(PciBus *bus)
+{
+    PciDevice *first = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(bus->devices); i++) {
+        PciDevice *device = bus->devices[i];
+        if (device && device->boot_index >= 0 &&
+            (!first || device->boot_index < first->boot_index)) {
+            first = device;
+        }
+    }
+    return first;
+}
+
 void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops)
 {
     static const PciHotplugOps none;

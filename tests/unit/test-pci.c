@@ -109,6 +109,25 @@ static void assert_refused(const char *id, const char *address, gboolean multifu
     g_assert_nonnull(strstr(error->message, culprit));
 }
 
+static void test_boot_order(void)
+{
+    PciBus *bus = add_bus();
+    PciDevice *later = add_probe("p0", "4"), *first = add_probe("p1", "5");
+    PciDevice *none = add_probe("p2", "3");
+
+    g_assert_null(pci_bus_boot_device(bus));
+    later->boot_index = 3;
+    g_assert_true(pci_bus_boot_device(bus) == later);
+    first->boot_index = 0;
+    g_assert_true(pci_bus_boot_device(bus) == first);
+    remove_device(first);
+    g_assert_true(pci_bus_boot_device(bus) == later);
+    remove_device(later);
+    remove_device(none);
+    device_cleanup_all();
+    pci_bus_free(bus);
+}
+
 static void test_slots(void)
 {
     PciBus *bus = add_bus();
@@ -304,6 +323,7 @@ int main(int argc, char **argv)
     main_loop_init();
     g_test_add_func("/pci/address", test_address);
     g_test_add_func("/pci/slots", test_slots);
+    g_test_add_func("/pci/boot-order", test_boot_order);
     g_test_add_func("/pci/config", test_config);
     g_test_add_func("/pci/bars", test_bars);
     g_test_add_func("/pci/capabilities", test_capabilities);

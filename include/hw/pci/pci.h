@@ -88,6 +88,8 @@ PciBus *pci_bus_root(void); /* NULL on a machine without PCI */
 
 /* The device at @devfn, or NULL; only visible ones with @visible. */
 PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn, gboolean visible);
+/* The device that is first in the boot order (bootindex), or NULL. */
+PciDevice *pci_bus_boot_device(PciBus *bus);
 
 /*
  * Slot and function of an address as users write it, in hexadecimal: "4", "04.0", "0x06.1".
