@@ -2,6 +2,7 @@
 /* Choosing an accelerator: every type that derives from "accel" is one. */
 #include "accel/accel.h"
 
+#include "accel/stats.h"
 #include "util/error.h"
 
 #include <stdio.h>
@@ -131,6 +132,12 @@ void accel_print_help(void)
 Accel *accel_current(void)
 {
     return current;
+}
+
+GPtrArray *accel_stats(gint cpu, GError **error)
+{
+    return current && ACCEL_GET_CLASS(current)->stats ? ACCEL_GET_CLASS(current)->stats(cpu, error)
+                                                      : g_ptr_array_new();
 }
 
 gboolean accel_start(GError **error)

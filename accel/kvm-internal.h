@@ -40,6 +40,8 @@ gboolean kvm_interrupts_start(GError **error);
 
 /* Makes all CPUs and their threads, which wait for the machine to run. */
 gboolean kvm_vcpus_start(GError **error);
+/* The statistics of CPU @index, which can be read while it is in the guest; -1: there are none. */
+int kvm_vcpu_stats_fd(guint index);
 /* Ends the threads; VM lock held, released within. */
 void kvm_vcpus_stop(void);
 
@@ -71,6 +73,14 @@ void kvm_clock_continue(void);
 
 /* Says in the log where the CPU is: its registers, and the bytes at its instruction pointer. */
 void kvm_failure_log(int vcpu_fd, guint index);
+
+/* --- kvm-stats.c --- */
+
+/* The statistics of a CPU that is not in the guest (KVM's call waits for it to leave), for good; or
+ * of the machine.  -1: this kernel has none, or no descriptor is left. */
+int kvm_stats_open(int fd);
+/* AccelClass.stats. */
+GPtrArray *kvm_stats(gint cpu, GError **error);
 
 /* --- kvm-cpuid.c --- */
 

@@ -12,6 +12,7 @@
 #include "system/run-state.h"
 #include "system/vm-lock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/report.h"
 #include "util/trace.h"
 
@@ -33,6 +34,7 @@ TRACE_EVENT(kvm_exit, "a CPU leaves the guest for something this process has to 
 typedef struct Vcpu {
     guint index;
     int fd;
+    int stats_fd; /* -1: none */
     struct kvm_run *run;
     KvmState *power_on;
     pthread_t thread;
@@ -340,6 +342,7 @@ static void vcpu_free(gpointer opaque)
     if (vcpu->run && vcpu->run != MAP_FAILED) {
         munmap(vcpu->run, kvm.run_size);
     }
+    fd_clear(&vcpu->stats_fd);
     if (vcpu->fd >= 0) {
         close(vcpu->fd);
     }
@@ -354,11 +357,13 @@ static gboolean make_vcpu(guint index, GError **error)
 
     g_ptr_array_add(vcpus, vcpu);
     vcpu->index = index;
+    vcpu->stats_fd = -1;
     vcpu->fd = kvm_ioctl(kvm.vm_fd, KVM_CREATE_VCPU, GUINT_TO_POINTER(vcpu_apic_id(index)));
     if (vcpu->fd < 0) {
         vm_error_set_errno(error, -vcpu->fd, "-accel kvm: KVM_CREATE_VCPU of CPU %u", index);
         return FALSE;
     }
+    vcpu->stats_fd = kvm_stats_open(vcpu->fd);
     vcpu->run = mmap(NULL, kvm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
     if (vcpu->run == MAP_FAILED) {
         vm_error_set_errno(error, errno, "-accel kvm: mapping the state of CPU %u", index);
@@ -465,6 +470,13 @@ void kvm_vcpus_stop(void)
 static Vcpu *find(guint index)
 {
     return vcpus && index < vcpus->len ? g_ptr_array_index(vcpus, index) : NULL;
+}
+
+int kvm_vcpu_stats_fd(guint index)
+{
+    const Vcpu *vcpu = find(index);
+
+    return vcpu ? vcpu->stats_fd : -1;
 }
 
 gint vcpu_thread_id(guint index)

@@ -199,6 +199,7 @@ static void kvm_accel_class_init(AccelClass *class)
     class->start = kvm_start;
     class->stop = kvm_stop;
     class->host_cpuid = kvm_cpuid_host;
+    class->stats = kvm_stats;
 }
 
 static void kvm_accel_init(KvmAccel *accel G_GNUC_UNUSED)

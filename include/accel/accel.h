@@ -22,6 +22,8 @@ typedef struct AccelClass {
     void (*stop)(Accel *accel);
     /* CPUID as the host offers it (accel/cpuid.h), a new table; NULL with @error.  May be NULL. */
     GArray *(*host_cpuid)(GError **error);
+    /* accel/stats.h.  May be NULL. */
+    GPtrArray *(*stats)(gint cpu, GError **error);
 } AccelClass;
 
 VM_DECLARE_TYPE(Accel, accel, ACCEL)

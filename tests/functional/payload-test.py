@@ -105,6 +105,26 @@ def check_state(payload, tap):
     tap.ok("the whole state is kept and put back")
 
 
+def check_statistics(payload, tap):
+    """KVM's own count of exits is at least ours, and its schema describes every value."""
+    schemas = {schema["target"]: {value["name"]: value for value in schema["stats"]}
+               for schema in payload.qmp.command("query-stats-schemas")}
+    if schemas["vcpu"]["exits"]["type"] != "cumulative":
+        raise GuestError(f"the schema is {schemas['vcpu']}")
+    results = payload.qmp.command("query-stats", target="vcpu", providers=[
+        {"provider": "kvm", "names": ["exits"]}])
+    if [result["qom-path"] for result in results] != [
+            f"/machine/unattached/cpu[{number}]" for number in range(4)]:
+        raise GuestError(f"the CPUs are {results}")
+    counted = sum(result["stats"][0]["value"] for result in results)
+    if counted < sum(payload.exits().values()):
+        raise GuestError(f"KVM counts {counted} exits, less than came to us")
+    machine = payload.qmp.command("query-stats", target="vm")[0]["stats"]
+    if {stat["name"] for stat in machine} != set(schemas["vm"]):
+        raise GuestError(f"{machine} is not what the schema says")
+    tap.ok("statistics of KVM")
+
+
 def check_end(payload, host, tap):
     payload.go(6)
     payload.wait_step(7)
@@ -157,6 +177,7 @@ def test(options, tap, directory, exits):
         address = check_slots(payload, tap)
         check_written_pages(payload, tap, address)
         check_state(payload, tap)
+        check_statistics(payload, tap)
         check_end(payload, host, tap)
         tap.note(f"after {time.monotonic() - begin:.1f} s")
         for line in payload.lines:

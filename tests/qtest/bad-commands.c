@@ -38,6 +38,12 @@ const BadCommand bad_commands[] = {
     {"x-cpu-state-put-back", "{}", "no CPUs|-accel kvm", GENERIC},
     {"x-dirty-log", "{'enable':true}", "accelerator|pages", GENERIC},
     {"x-query-dirty-log", "{}", "not noted", GENERIC},
+    {"query-stats", "{}", "target", GENERIC},
+    {"query-stats", "{'target':'cryptodev'}", "target|'cryptodev'|vcpu", GENERIC},
+    {"query-stats", "{'target':'vm','vcpus':[]}", "'vcpus'|'vcpu'|'vm'", GENERIC},
+    {"query-stats", "{'target':'vcpu','vcpus':['/machine']}", "'vcpus'|'/machine'", GENERIC},
+    {"query-stats", "{'target':'vm','providers':[{'provider':'x'}]}", "provider|'x'|kvm", GENERIC},
+    {"query-stats-schemas", "{'provider':'x'}", "provider|'x'|kvm", GENERIC},
     /* chardevs */
     {"chardev-add", "{'id':'x','backend':{'type':'foo','data':{}}}", "type|'foo'|socket", GENERIC},
     {"chardev-add", "{'id':'x','backend':{}}", "type", GENERIC},
@@ -259,7 +265,8 @@ const BadCommand bad_commands[] = {
     {"qom-list-types", "{'implements':1}", "'implements'|string", GENERIC},
     /* networks */
     {"netdev_add", "{'type':'user','id':'x'}", "'x'|no type user|vhost-user", GENERIC},
-    {"netdev_add", "{'type':'tap','id':'x','ifname':'tap0'}", "'x'|no type tap|vhost-user", GENERIC},
+    {"netdev_add", "{'type':'tap','id':'x','ifname':'tap0'}", "'x'|no type tap|vhost-user",
+     GENERIC},
     {"netdev_add", "{'type':'foo','id':'x'}", "'type'|'foo'|vhost-user", GENERIC},
     {"netdev_add", "{'type':'vhost-user','id':'x'}", "'x'|chardev", GENERIC},
     {"netdev_add", "{'type':'vhost-user','id':'x','chardev':'nope'}", "'x'|'chardev'|'nope'",

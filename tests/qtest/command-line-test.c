@@ -296,6 +296,12 @@ static void test_kvm(void)
         g_autoptr(json_object) answer = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
         g_assert_false(json_object_get_boolean(qmp_get(answer, "enabled")));
         vmm_end(g_steal_pointer(&vmm));
+        /* The same as two options. */
+        vmm = vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE},
+                                "-M pc -m 16M -accel kvm -accel qtest");
+        g_autoptr(json_object) again = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
+        g_assert_false(json_object_get_boolean(qmp_get(again, "enabled")));
+        vmm_end(g_steal_pointer(&vmm));
         return;
     }
     g_clear_pointer(&output, g_free);
