@@ -64,13 +64,14 @@ def test(options, tap, directory, exits):
     tap.ok("a host with KVM")
     host.run(f"ulimit -n 65536; mkfifo {BULK}.in {BULK}.out")
     with host.logs_kept():
-        payload = Payload(host, f"-m 64,slots=32768,maxmem=80G -chardev pipe,id=bulk,path={BULK} "
+        payload = Payload(host, f"-S -m 64,slots=32768,maxmem=80G -chardev pipe,id=bulk,path={BULK} "
                                 "-mon chardev=bulk,mode=control")
         begin = time.monotonic()
         count, error = add(host, options.slots, options.timeout)
         tap.note(f"{count} DIMMs in {time.monotonic() - begin:.1f} s; {error}")
         check_limit(count, options.slots, error)
         tap.ok(f"{options.slots} DIMMs, or as many as KVM takes")
+        payload.qmp.command("cont")
         check_memory(payload, count)
         tap.ok("the guest writes to the first, the last and one between")
         payload.quit()
