@@ -151,11 +151,12 @@ class Host:
 
     @contextlib.contextmanager
     def logs_kept(self):
-        """Whatever goes wrong within keeps the logs."""
+        """Whatever goes wrong within keeps the logs, where the host still answers."""
         try:
             yield
         except Exception:
-            self.keep_logs()
+            with contextlib.suppress(GuestError):  # what went wrong first is what counts
+                self.keep_logs()
             raise
 
 
