@@ -47,6 +47,9 @@ static void put_zeros(AcpiTables *tables, guint size)
 {
     guint start = tables->bytes->len;
 
+    if (size == 0) {
+        return; /* an empty array has no bytes to point at */
+    }
     g_byte_array_set_size(tables->bytes, start + size);
     memset(tables->bytes->data + start, 0, size);
 }

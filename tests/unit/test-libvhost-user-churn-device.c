@@ -232,7 +232,10 @@ struct Driver {
 
 static guint8 *host_of(const VhostUserGuestMemory *memory, guint64 address)
 {
-    return (guint8 *)memory->areas[0].host + (address - memory->areas[0].guest_address);
+    const uintptr_t first = (uintptr_t)memory->areas[0].host;
+
+    /* One mapping holds all areas in order, and the first of the table need not be the lowest. */
+    return (guint8 *)(first + (uintptr_t)(address - memory->areas[0].guest_address));
 }
 
 static guint state_at(Driver *driver, guint region)
