@@ -413,11 +413,11 @@ static gsize take_key(const char *bytes, gsize length, wchar_t *key)
         return used;
     }
     gunichar character = g_utf8_get_char_validated(bytes, (gssize)length);
-    if (character == (gunichar)-2) {
+    if (character == (gunichar)-2 && !memchr(bytes, 0, length)) {
         return 0;
     }
-    if (character == (gunichar)-1) {
-        return 1;
+    if (character == (gunichar)-1 || character == (gunichar)-2) {
+        return 1; /* also a NUL (Ctrl-Space), at which GLib waits for more */
     }
     *key = (wchar_t)character;
     return (gsize)g_unichar_to_utf8(character, NULL);

@@ -10,6 +10,7 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MEMORY "-m 64M,slots=8,maxmem=1G"
 
@@ -322,7 +323,12 @@ static void test_hostile(void)
         human_expect(human, "unknown command: 'alive'; help lists them\r\n" HUMAN_PROMPT);
         human_free(human);
     }
-    Human *human = human_connect(path);
+    Human *human = human_connect(path); /* Ctrl-Space: a NUL */
+    human_expect(human, HUMAN_PROMPT);
+    g_assert_cmpint(write(human->fd, "help\0 ali\xcd\0ve\r", 14), ==, 14);
+    human_expect(human, "unknown command: 'alive'; help lists them\r\n" HUMAN_PROMPT);
+    human_free(human);
+    human = human_connect(path);
     g_autofree char *big = g_strnfill(200000, 'a'); /* one line, of which 4,095 are kept */
     human_expect(human, HUMAN_PROMPT);
     human_type(human, big);
