@@ -40,24 +40,31 @@ static GType find_backend(const char *id, const char *backend, GError **error)
 /* Takes what QEMU has and we lack out of @options, unless it is switched on. */
 static gboolean refuse_unsupported(const char *id, json_object *options, GError **error)
 {
-    static const char *const switches[] = {"websocket", "tn3270"};
+    static const struct {
+        const char *name, *instead;
+    } switches[] = {
+        {"websocket", "websockets are not spoken here; use a plain socket, or telnet=on"},
+        {"tn3270", "3270 terminals are not known here; use telnet=on"},
+    };
     static const char *const values[] = {"tls-creds", "tls-authz"};
     g_autofree char *label = g_strdup_printf("chardev '%s'", id);
 
     for (guint i = 0; i < G_N_ELEMENTS(switches); i++) {
         gboolean on = FALSE;
-        if (!options_take_bool(options, label, switches[i], &on, error)) {
+        if (!options_take_bool(options, label, switches[i].name, &on, error)) {
             return FALSE;
         }
         if (on) {
-            vm_error_set(error, "%s: %s=on is not supported yet", label, switches[i]);
+            vm_error_set(error, "%s: %s=on: %s", label, switches[i].name, switches[i].instead);
             return FALSE;
         }
     }
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
         if (json_object_object_get_ex(options, values[i], NULL)) {
-            vm_error_set(error, "%s: %s=%s is not supported yet", label, values[i],
-                         options_get(options, values[i]));
+            vm_error_set(error,
+                         "%s: %s=%s: TLS is not spoken here; use a unix socket, or a tunnel (ssh, "
+                         "stunnel) in front",
+                         label, values[i], options_get(options, values[i]));
             return FALSE;
         }
     }

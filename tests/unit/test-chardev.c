@@ -455,7 +455,8 @@ static void test_bad_options(void)
                      "ringbuf, socket, stdio"},
         {"null,id=1c", "'1c' is not a letter"},
         {"null,id=c,x=1", "chardev 'c': unknown parameter 'x'"},
-        {"socket,id=c,path=DIR/x,foo=1", "chardev 'c': unknown parameter 'foo'; known are logfile, logappend, path,"},
+        {"socket,id=c,path=DIR/x,foo=1",
+         "chardev 'c': unknown parameter 'foo'; known are logfile, logappend, path,"},
         {"socket,id=c", "chardev 'c': exactly one of path, port and fd"},
         {"socket,id=c,path=DIR/x,port=1,host=a", "exactly one of"},
         {"socket,id=c,port=1", "chardev 'c': a client needs a host"},
@@ -475,8 +476,11 @@ static void test_bad_options(void)
         {"socket,id=c,fd=999", "chardev 'c': file descriptor 999 is not open"},
         {"socket,id=c,fd=nobody", "chardev 'c': file descriptor named 'nobody' not found"},
         {"socket,id=c,path=DIR/x,telnet=on", "chardev 'c': telnet=on is for servers"},
-        {"socket,id=c,path=DIR/x,websocket", "chardev 'c': websocket=on is not supported yet"},
-        {"socket,id=c,path=DIR/x,tls-creds=t", "chardev 'c': tls-creds=t is not supported yet"},
+        {"socket,id=c,path=DIR/x,websocket", "chardev 'c': websocket=on: websockets are not spoken "
+                                             "here; use a plain socket, or telnet=on"},
+        {"socket,id=c,path=DIR/x,tls-creds=t",
+         "chardev 'c': tls-creds=t: TLS is not spoken here; use a unix socket, or a tunnel (ssh, "
+         "stunnel) in front"},
         {"null,id=c,mux=maybe", "chardev 'c': "},
         {"null,id=c,logfile=DIR/no/l", "chardev 'c': logfile: "},
         {"file,id=c", "chardev 'c': property 'path' is missing"},
