@@ -17,6 +17,8 @@ ADDED = 6  # DIMMs
 NAME = "platform-test"
 UUID = "0f0e0d0c-1234-5678-9abc-def012345678"
 DATE = "2031-05-06"  # of the guest's clock
+MODULES = ("virtio_blk", "qemu_fw_cfg", "button", "evdev", "pvpanic_mmio")
+KEY_POWER = "0100740001000000"  # struct input_event: EV_KEY, KEY_POWER, pressed
 
 
 def test(options, tap, directory, exits):
@@ -32,7 +34,7 @@ def test(options, tap, directory, exits):
     except Missing as missing:
         tap.skip("the newest kernel that Debian can install", missing)
     host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
-                modules=("virtio_blk", "qemu_fw_cfg"), emulator=options.emulator, kernels=kernels)
+                modules=MODULES, emulator=options.emulator, kernels=kernels)
     exits.callback(host.kill)
     host.boot()
     done("a host with KVM")
@@ -57,9 +59,21 @@ def check_platform(machine):
             raise GuestError(f"'{command}' says '{output}', expected '{expected}'")
 
 
+def check_no_kernel(host, socket):
+    """Without a kernel nothing starts, and least of all from a disk."""
+    output = host.run("vmm -accel kvm -machine pc -m 64 -display none "
+                      f"-chardev socket,id=c,path={socket} "
+                      "-device vhost-user-blk-pci,id=b0,chardev=c,bootindex=1 2>&1 || true")
+    if "'b0': bootindex=1 has no effect; -kernel is missing" not in output:
+        raise GuestError(f"without -kernel the program says '{output}'")
+
+
 def run_guest(host, kernel, done):
     name = kernel or "stable"
     host.start_disk(f"disk-{name}", DISK)
+    if not kernel:
+        check_no_kernel(host, f"/tmp/disk-{name}.sock")
+        done("without -kernel bootindex is refused")
     machine = Machine(
         host,
         f"vmm -smp 2 -m {MEMORY},slots=64,maxmem=16G "
@@ -98,16 +112,37 @@ def run_guest(host, kernel, done):
     done("it goes on after stop and cont")
     machine.check_complaints()
     done("still without a complaint")
+    panic(machine)
+    done("a panic is told, and pauses it")
     machine.qmp.command("system_reset")
+    machine.qmp.command("cont")
     machine.boot()
     machine.check_disk()
     machine.wait_memory(before + (ADDED - 1) * DIMM * 1024, "with the DIMMs that it had")
     done("it boots again after system_reset, with its DIMMs")
+    press_button(machine, "poweroff -f")
+    machine.wait_off()
+    done("it sees the power button, and powers off")
+
+
+def panic(machine):
+    machine.shell.send("echo c >/proc/sysrq-trigger")
+    if not machine.qmp.event("GUEST_PANICKED", 30, action="pause"):
+        raise GuestError("no event GUEST_PANICKED")
+    status = machine.qmp.command("query-status")["status"]
+    if status != "guest-panicked":
+        raise GuestError(f"the state after a panic is {status}")
+
+
+def press_button(machine, then):
+    """The guest runs the command then when it has read the key; it listens before it is pressed."""
+    machine.run("exec 3</dev/input/$(basename $(dirname $(dirname $(grep -l 'Power Button' "
+                "/sys/class/input/event*/device/name | head -n 1))))")
+    machine.run(f"(case $(dd bs=24 count=1 <&3 2>/dev/null | hexdump -v -e '/1 \"%02x\"') in "
+                f"*{KEY_POWER}) {then};; esac) >/dev/null 2>&1 &")
     machine.qmp.command("system_powerdown")
     if not machine.qmp.event("POWERDOWN", 10):
         raise GuestError("no event POWERDOWN")
-    machine.power_off()
-    done("it powers off")
 
 
 def main():

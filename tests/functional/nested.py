@@ -197,6 +197,10 @@ class Machine:
     def power_off(self):
         """Lets the guest power off; everything must end well."""
         self.shell.send("poweroff -f")
+        self.wait_off()
+
+    def wait_off(self):
+        """Waits until the guest has powered off."""
         if not self.qmp.event("SHUTDOWN", 30, guest=True):
             raise GuestError("no event SHUTDOWN")
         if self.status(20):
