@@ -21,6 +21,8 @@
 #include <time.h>
 
 #define NANOSECONDS G_GINT64_CONSTANT(1000000000)
+/* Seconds from 1970, either way, that nanoseconds in 64 bits can tell: the years 1685 to 2255. */
+#define SECONDS_MAXIMUM G_GINT64_CONSTANT(9000000000)
 #define CRYSTAL 32768                     /* Hz */
 #define UPDATE_WARNING 244000             /* ns before an update in which UIP is set */
 #define ALARM_PATIENCE (NANOSECONDS * 60) /* the host's clock may be set: looked at so often */
@@ -74,9 +76,17 @@ static gboolean is_halted(const Rtc *rtc)
            (rtc->bytes[REGISTER_A] & DIVIDER_RESET) == DIVIDER_RESET;
 }
 
+/* A guest may write any date: what does not fit stays at the end of what does. */
+static gint64 bounded(__int128 nanoseconds)
+{
+    const gint64 limit = SECONDS_MAXIMUM * NANOSECONDS;
+
+    return (gint64)CLAMP(nanoseconds, -limit, limit);
+}
+
 static gint64 time_now(const Rtc *rtc)
 {
-    return wall_clock_now() + rtc->offset;
+    return bounded((__int128)wall_clock_now() + rtc->offset);
 }
 
 static gint64 floor_divide(gint64 value, gint64 by)
@@ -119,7 +129,7 @@ static void set_time(Rtc *rtc, gint64 time)
 {
     gint64 before = floor_divide(rtc->offset + NANOSECONDS / 2, NANOSECONDS);
 
-    rtc->offset = time - wall_clock_now();
+    rtc->offset = bounded((__int128)time - wall_clock_now());
     rtc->second = floor_divide(time, NANOSECONDS);
     gint64 after = floor_divide(rtc->offset + NANOSECONDS / 2, NANOSECONDS);
     if (after != before) {
@@ -238,6 +248,12 @@ static gboolean is_date(uint8_t index)
     return index == RTC_CENTURY || (index < REGISTER_A && !rtc_is_alarm(index));
 }
 
+/* What the bytes say, @fraction ns into their second. */
+static gint64 written_time(const Rtc *rtc, gint64 fraction)
+{
+    return bounded((__int128)rtc_decode(rtc->bytes) * NANOSECONDS + fraction);
+}
+
 static void write_date(Rtc *rtc, uint8_t index, uint8_t value)
 {
     if (!is_halted(rtc)) {
@@ -245,7 +261,7 @@ static void write_date(Rtc *rtc, uint8_t index, uint8_t value)
     }
     rtc->bytes[index] = value;
     if (!is_halted(rtc)) {
-        set_time(rtc, rtc_decode(rtc->bytes) * NANOSECONDS + fraction_now(rtc));
+        set_time(rtc, written_time(rtc, fraction_now(rtc)));
     }
 }
 
@@ -254,7 +270,7 @@ static void write_date(Rtc *rtc, uint8_t index, uint8_t value)
 static void go_on(Rtc *rtc, gint64 fraction)
 {
     if (!is_halted(rtc)) {
-        set_time(rtc, rtc_decode(rtc->bytes) * NANOSECONDS + fraction);
+        set_time(rtc, written_time(rtc, fraction));
     }
 }
 

@@ -131,6 +131,19 @@ static void test_set(void)
     vmm_end(vmm);
 }
 
+/* The last date that it can tell; a later one is not kept. */
+static void test_last_date(void)
+{
+    Vmm *vmm = start("2026-01-31T12:00:00");
+
+    put(vmm, CENTURY, 0x99);
+    expect(vmm, "22 55 03 14 04 16 00 00");
+    put(vmm, CENTURY, 0x00);
+    put(vmm, YEAR, 0x00);
+    g_assert_cmphex(get(vmm, CENTURY), ==, 0x17); /* as far before 2026 as it can be set */
+    vmm_end(vmm);
+}
+
 /* The divider held: time stands still, and begins with half a second. */
 static void test_divider(void)
 {
@@ -376,6 +389,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rtc/date", test_date);
     g_test_add_func("/rtc/set", test_set);
+    g_test_add_func("/rtc/last-date", test_last_date);
     g_test_add_func("/rtc/divider", test_divider);
     g_test_add_func("/rtc/update-interrupt", test_update_interrupt);
     g_test_add_func("/rtc/alarm", test_alarm);
