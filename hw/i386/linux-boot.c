@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define PAGE_SIZE UINT64_C(4096)
@@ -122,7 +123,14 @@ void linux_boot_free(LinuxBoot *boot)
 
 gboolean linux_boot_load(LinuxBoot *boot, const BootBoard *board, GError **error)
 {
-    return boot->elf ? pvh_load(boot, board, error) : bzimage_load(boot, board, error);
+    gboolean good = boot->elf ? pvh_load(boot, board, error) : bzimage_load(boot, board, error);
+
+    if (boot->initrd) {
+        /* The next reset reads it again; until then its pages need not be ours. */
+        madvise(g_mapped_file_get_contents(boot->initrd), g_mapped_file_get_length(boot->initrd),
+                MADV_DONTNEED);
+    }
+    return good;
 }
 
 /* --- guest memory --- */

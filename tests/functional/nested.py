@@ -171,18 +171,19 @@ class Machine:
     command    the program and its options; kernel, console, shell and monitor are added
     append     added to the kernel's command line
     kernel     name of one of the host's other kernels
+    shell      the chardev for the shell, if the host's does not suit the program
     name       of its logs in the host's folder: NAME.log, and NAME-console.log for its console
     """
 
     APPEND = "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off no_timer_check"
 
-    def __init__(self, host, command, append="", kernel="", name="vmm"):
+    def __init__(self, host, command, append="", kernel="", name="vmm", shell=None):
         self._host = host
         image, archive = host.kernel_files(kernel)
         self.qmp, self.shell = host.start_machine(
             f"{command} -accel kvm -nodefaults -display none "
             f"-chardev file,id=console,path={host.folder}/{name}-console.log "
-            f"-device isa-serial,chardev=console -chardev {host.shell},id=shell "
+            f"-device isa-serial,chardev=console -chardev {shell or host.shell},id=shell "
             f"-device isa-serial,chardev=shell,index=1 -qmp {host.monitor} "
             f"-kernel /{image} -initrd /{archive} -append '{self.APPEND} {append}'", name)
         self.run = self.shell.run

@@ -82,3 +82,10 @@ class Qmp:
             if message is None:
                 return None
             self.events.append(message)
+
+    def quit(self):
+        """Ends the machine: its answer may or may not get through."""
+        try:
+            self.command("quit")
+        except QmpError:
+            pass
