@@ -47,6 +47,7 @@ class Host:
     files      what else is in it: {path there: path here}
     guest      what guests in it find in their initramfs: {path there: path here}
     modules    kernel modules of those guests, in addition to those of virtio over PCI
+    host_modules  of the host, in addition to KVM's
     memory     MiB
     kernel     its own, and that of guests: /vmlinuz and /inner.cpio there
     kernels    more kernels for guests: {name: Kernel}, /NAME.vmlinuz and /NAME.cpio there
@@ -60,7 +61,8 @@ class Host:
     monitor = "stdio"
 
     def __init__(self, directory, programs, guest=None, files=None, modules=("virtio_blk",),
-                 memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None, kernels=None):
+                 memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None, kernels=None,
+                 host_modules=()):
         kernel = kernel or Kernel()
         content = dict(files or {})
         for name, inner in {"": kernel, **(kernels or {})}.items():
@@ -81,7 +83,8 @@ class Host:
             + [word for number, path in enumerate(self.sockets) for word in
                ("-chardev", f"socket,id=s{number},path={path},server=on,wait=off",
                 "-serial", f"chardev:s{number}")],
-            kernel=kernel, modules=["kvm_amd"], files=content, command_line="no_timer_check")
+            kernel=kernel, modules=["kvm_amd", *host_modules], files=content,
+            command_line="no_timer_check")
 
     @staticmethod
     def kernel_files(name):
