@@ -4,7 +4,8 @@
  * loaded when the first human monitor comes, because most machines have none.
  *
  * libedit edits on terminals only.  What it asks a terminal (modes, width) it is told by a
- * pseudo-terminal that all editors share; bytes never pass through that one.
+ * pseudo-terminal that all editors share; bytes never pass through that one.  What it reads of
+ * terminfo(5) is the same short entry for all editors, and stays.
  */
 #include "hmp-internal.h"
 
@@ -58,8 +59,22 @@ struct HmpEditor {
 static locale_t unicode;
 static int terminal_master = -1, terminal_slave = -1;
 static guint editors;
+static gboolean plain; /* the user's terminal knows no control sequences */
 
 /* --- the library --- */
+
+/*
+ * An editor asks terminfo(5) for $TERM.  libtinfo keeps an entry while the same one is asked for,
+ * but never frees all of one that was replaced, nor the strings that it has made for some: who
+ * connects again and again would take more and more memory.  "dumb" has no such strings.
+ */
+static void settle_terminal(void)
+{
+    const char *terminal = g_getenv("TERM");
+
+    plain = terminal && !strcmp(terminal, "dumb");
+    g_setenv("TERM", "dumb", TRUE);
+}
 
 gboolean hmp_editor_load(GError **error)
 {
@@ -96,6 +111,7 @@ gboolean hmp_editor_load(GError **error)
         return FALSE;
     }
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+    settle_terminal();
     loaded = TRUE;
     return TRUE;
 }
@@ -295,12 +311,36 @@ static void bind_keys(EditLine *edit)
     }
 }
 
-static void set_up(HmpEditor *editor, const char *terminal)
+/* --- an editor --- */
+
+/* Control sequences of ECMA-48 (8.3), under the names of termcap(5). */
+static void teach_sequences(EditLine *edit)
+{
+    static const struct {
+        const wchar_t *name, *value;
+    } capabilities[] = {
+        {L"ce", L"\033[K"},       /* EL: erase to the end of the line */
+        {L"cd", L"\033[J"},       /* ED: erase to the end of the page */
+        {L"cl", L"\033[H\033[J"}, /* both: an empty page */
+        {L"ho", L"\033[H"},       /* CUP: the first character */
+        {L"up", L"\033[A"},       /* CUU: one up */
+        {L"nd", L"\033[C"},       /* CUF: one to the right */
+        {L"xn", L"yes"},          /* wraps with the next character */
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(capabilities); i++) {
+        libedit.set(edit, EL_SETTC, capabilities[i].name, capabilities[i].value, NULL);
+    }
+}
+
+static void set_up(HmpEditor *editor, gboolean sequences)
 {
     HistEventW event;
 
     libedit.set(editor->edit, EL_CLIENTDATA, editor);
-    libedit.set(editor->edit, EL_TERMINAL, terminal);
+    if (sequences) {
+        teach_sequences(editor->edit);
+    }
     libedit.set(editor->edit, EL_EDITOR, L"emacs");
     libedit.set(editor->edit, EL_SIGNAL, 0);
     libedit.set(editor->edit, EL_PROMPT, prompt);
@@ -311,7 +351,7 @@ static void set_up(HmpEditor *editor, const char *terminal)
     bind_keys(editor->edit);
 }
 
-HmpEditor *hmp_editor_new(const char *terminal, guint columns,
+HmpEditor *hmp_editor_new(gboolean users_terminal, guint columns,
                           void (*write)(const char *bytes, gsize length, gpointer opaque),
                           gpointer opaque, GError **error)
 {
@@ -329,7 +369,7 @@ HmpEditor *hmp_editor_new(const char *terminal, guint columns,
     editor->history = libedit.history_init();
     editor->edit = libedit.init("hotslot", editor->input, editor->output, editor->output,
                                 terminal_slave, terminal_slave, terminal_slave);
-    set_up(editor, terminal);
+    set_up(editor, !(users_terminal && plain));
     return editor;
 }
 

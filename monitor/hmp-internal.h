@@ -107,10 +107,11 @@ typedef struct HmpEditor HmpEditor;
 /* Loads libedit; FALSE with @error if the machine has none. */
 gboolean hmp_editor_load(GError **error);
 /*
- * @write sends what the user shall see.  @terminal is a name of terminfo(5); lines are broken
- * after @columns.
+ * @write sends what the user shall see; lines are broken after @columns.  It has control
+ * sequences of ECMA-48, unless it goes to the @users_terminal and $TERM says that this one knows
+ * none.
  */
-HmpEditor *hmp_editor_new(const char *terminal, guint columns,
+HmpEditor *hmp_editor_new(gboolean users_terminal, guint columns,
                           void (*write)(const char *bytes, gsize length, gpointer opaque),
                           gpointer opaque, GError **error);
 void hmp_editor_free(HmpEditor *editor);

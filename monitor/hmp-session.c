@@ -244,15 +244,14 @@ static void greet(HmpSession *session)
 static void opened(gpointer opaque, int input, int output)
 {
     HmpSession *session = opaque;
-    const char *terminal =
-        isatty(output) || isatty(chardev_wire(session->chardev)) ? g_getenv("TERM") : NULL;
+    gboolean terminal = isatty(output) || isatty(chardev_wire(session->chardev));
     g_autoptr(GError) error = NULL;
 
     session_reset(session);
     session->input = input;
     qmp_output_init(&session->output, output, FALSE);
-    session->editor = hmp_editor_new(terminal ? terminal : "vt100", terminal_columns(session),
-                                     write_text, session, &error);
+    session->editor =
+        hmp_editor_new(terminal, terminal_columns(session), write_text, session, &error);
     if (!session->editor) {
         g_autofree char *text = g_strconcat("Error: ", error->message, "\n", NULL);
         write_text(text, strlen(text), session);

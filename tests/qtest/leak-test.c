@@ -3,6 +3,8 @@
  * What comes and goes leaves nothing behind: after hundreds of rounds the program has the
  * descriptors, mappings, private memory and objects with which it began.
  */
+#include "human.h"
+
 #include "qtest/process.h"
 #include "qtest/rig.h"
 
@@ -313,6 +315,28 @@ static void test_monitors(void)
     g_clear_pointer(&monitor_path, g_free);
 }
 
+static void human_comes_and_leaves(Rig *rig G_GNUC_UNUSED, guint number)
+{
+    Human *human = human_connect(monitor_path);
+
+    human_expect(human, HUMAN_PROMPT);
+    if (number % 2) {
+        human_check(human, "info status", "VM status: running");
+    }
+    human_free(human);
+}
+
+static void test_human_monitors(void)
+{
+    g_autofree char *arguments = NULL;
+
+    g_setenv("TERM", "xterm", TRUE);
+    monitor_path = vmm_temporary_path("monitor");
+    arguments = g_strdup_printf("-monitor unix:%s,server=on,wait=off", monitor_path);
+    run_test(human_comes_and_leaves, 200, arguments);
+    g_clear_pointer(&monitor_path, g_free);
+}
+
 static void chardev_comes_and_leaves(Rig *rig, guint number)
 {
     static const char *const backends[] = {
@@ -372,6 +396,7 @@ int main(int argc, char **argv)
     g_test_add_func("/leak/disk", test_disk);
     g_test_add_func("/leak/disk-refused", test_disk_refused);
     g_test_add_func("/leak/monitors", test_monitors);
+    g_test_add_func("/leak/human-monitors", test_human_monitors);
     g_test_add_func("/leak/chardevs", test_chardevs);
     g_test_add_func("/leak/end", test_end);
     return g_test_run();
