@@ -366,6 +366,11 @@ static gboolean connected(VhostUserPci *device, uint64_t *features, GError **err
         return FALSE;
     }
     *features = vhost_user_net_offer(net, *features);
+    if (vhost_user_pci_comes_back(device)) {
+        /* No record of requests in flight is kept for packets, and without one nobody knows where a
+         * packed ring goes on. */
+        *features &= ~BIT(VIRTIO_F_RING_PACKED);
+    }
     return TRUE;
 }
 

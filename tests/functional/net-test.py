@@ -131,7 +131,6 @@ def run_machine(host, options, done, note):
     make_tree(host)
     start_virtiofsd(host)
     network = Network(host)
-    # A killed backend's place in a packed ring is lost with it.
     machine = Machine(
         host,
         f"vmm -smp {CPUS} -m {MEMORY},slots={SLOTS},maxmem=64G "
@@ -140,7 +139,7 @@ def run_machine(host, options, done, note):
         "-device vhost-user-blk-pci,id=disk0,chardev=main,num-queues=2 "
         "-chardev socket,id=net,path=/tmp/net.sock,reconnect-ms=100 "
         f"-netdev vhost-user,id=hs0,chardev=net,queues={QUEUES} "
-        "-device virtio-net-pci,id=net0,netdev=hs0,mq=on,packed=off "
+        "-device virtio-net-pci,id=net0,netdev=hs0,mq=on "
         "-chardev socket,id=fs,path=/tmp/fs.sock,reconnect-ms=100 "
         "-device vhost-user-fs-pci,id=fs0,chardev=fs,tag=tree",
         "memhp_default_state=online_movable page_alloc.shuffle=1", name="net")

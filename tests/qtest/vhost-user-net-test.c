@@ -597,6 +597,23 @@ static void test_reconnect(gconstpointer announces)
     net_end(&net);
 }
 
+/* Packed rings are offered only where the backend is not expected to come back. */
+static void test_packed(void)
+{
+    const uint64_t packed = BIT(VIRTIO_F_RING_PACKED);
+    BackendConfig config;
+    Net net;
+
+    net_config_init(&config);
+    config.features |= packed;
+    net_start(&net, &config, "", "", "");
+    g_assert_cmphex(virt_device_offered(net.device) & packed, ==, packed);
+    net_end(&net);
+    net_start(&net, &config, ",reconnect-ms=10", "", "");
+    g_assert_cmphex(virt_device_offered(net.device) & packed, ==, 0);
+    net_end(&net);
+}
+
 /* --- starts --- */
 
 /* The command line of QEMU's own test clients, word for word. */
@@ -878,6 +895,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-net/link", test_set_link);
     g_test_add_data_func("/vhost-user-net/reconnect/rarp", NULL, test_reconnect);
     g_test_add_data_func("/vhost-user-net/reconnect/announce", "", test_reconnect);
+    g_test_add_func("/vhost-user-net/reconnect/packed", test_packed);
     g_test_add_func("/vhost-user-net/command-line", test_command_line);
     g_test_add_func("/vhost-user-net/late-start", test_late_start);
     g_test_add_func("/vhost-user-net/late-restart", test_late_restart);
