@@ -8,6 +8,11 @@
 
 #include <stdio.h>
 
+/* What the clock counts, nanoseconds since 1970 and the distance to the host's date, fits in 64
+ * bits for these with decades to go on. */
+#define FIRST_YEAR 1970
+#define LAST_YEAR 2199
+
 /* YYYY-MM-DD, with or without THH:MM:SS. */
 static gboolean parse_date(const char *text, gint64 *date)
 {
@@ -25,7 +30,7 @@ static gboolean parse_date(const char *text, gint64 *date)
         return FALSE;
     }
     g_autoptr(GDateTime) time = g_date_time_new_utc(year, month, day, hour, minute, second);
-    if (!time) { /* no such day */
+    if (!time || year < FIRST_YEAR || year > LAST_YEAR) { /* no such day, or too far away */
         return FALSE;
     }
     *date = g_date_time_to_unix(time);
@@ -42,8 +47,9 @@ static gboolean parse_base(const char *text, WallClockBase *base, gint64 *date, 
         *base = WALL_CLOCK_DATE;
     } else {
         vm_error_set(error,
-                     "-rtc base=%s: expected utc, localtime or a date such as 2026-01-31T12:00:00",
-                     text);
+                     "-rtc base=%s: expected utc, localtime or a date from %d to %d such as "
+                     "2026-01-31T12:00:00",
+                     text, FIRST_YEAR, LAST_YEAR);
         return FALSE;
     }
     return TRUE;

@@ -90,6 +90,8 @@ static const BadOption refused[] = {
     {"-append quiet -accel qtest", "-append|-kernel"},
     {"-bios b.bin", "-bios b.bin|no firmware|-kernel"},
     {"-rtc base=gmt", "-rtc base=gmt|utc, localtime or a date"},
+    {"-rtc base=1969-12-31", "-rtc base=1969-12-31|a date from 1970 to 2199"},
+    {"-rtc base=9999-12-31", "-rtc base=9999-12-31|a date from 1970 to 2199"},
     {"-rtc base=2026-02-30", "-rtc base=2026-02-30|a date"},
     {"-rtc base=2026-02-03T25:00:00", "-rtc base=2026-02-03T25:00:00|a date"},
     {"-rtc base=2026-02-03x", "-rtc base=2026-02-03x|a date"},
