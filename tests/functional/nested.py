@@ -95,9 +95,7 @@ class Host:
     def boot(self):
         self._guest.boot(300)
         self.run = self._guest.run
-        # Large pages under guests' memory: most of its exits need not be.
         self.run("stty -F /dev/ttyS2 raw -echo; stty -F /dev/ttyS3 raw -echo; "
-                 "echo force >/sys/kernel/mm/transparent_hugepage/shmem_enabled; "
                  "mount -t debugfs debugfs /sys/kernel/debug")
         self._hold_kvm()
 
@@ -108,7 +106,7 @@ class Host:
         stand there for a moment.  The emulator's other CPU now and then keeps what it translated of
         one, and stops at it for ever."""
         if self._has_vmm:
-            self.run("ln -s vmm /bin/kvm-holder; kvm-holder -accel kvm -S -m 128 -nodefaults "
+            self.run("cp /bin/vmm /bin/kvm-holder; kvm-holder -accel kvm -S -m 128 -nodefaults "
                      "-display none -kernel /vmlinuz >/tmp/kvm-holder.log 2>&1 & "
                      "for i in $(seq 400); do "
                      "ls -d /sys/kernel/debug/kvm/*-* >/dev/null 2>&1 && break; sleep 0.05; "
