@@ -11,10 +11,17 @@
 #define NAME_SIZE 16
 #define DATA 512
 
+/* struct kvm_stats_desc with room for its name. */
 typedef struct Entry {
-    struct kvm_stats_desc descriptor;
+    struct {
+        uint32_t flags;
+        int16_t exponent;
+        uint16_t size;
+        uint32_t offset, bucket_size;
+    } descriptor;
     char name[NAME_SIZE];
 } Entry;
+G_STATIC_ASSERT(G_STRUCT_OFFSET(Entry, name) == sizeof(struct kvm_stats_desc));
 
 static const Entry entries[] = {
     {{.flags = KVM_STATS_TYPE_CUMULATIVE, .size = 1, .offset = 0}, "exits"},
