@@ -210,3 +210,17 @@ int tool_program_run(char **output, char **errors, const char *format, ...)
     }
     return WEXITSTATUS(status);
 }
+
+void tool_program_check_prints(const char *arguments, const char *texts)
+{
+    g_autofree char *output = NULL, *errors = NULL;
+    g_auto(GStrv) wanted = g_strsplit(texts, "|", -1);
+
+    g_assert_cmpint(tool_program_run(&output, &errors, "%s", arguments), ==, 0);
+    g_assert_cmpstr(errors, ==, "");
+    for (guint i = 0; wanted[i]; i++) {
+        if (!strstr(output, wanted[i])) {
+            vmm_fail("%s %s: no '%s' in: %s", tool_program_path(), arguments, wanted[i], output);
+        }
+    }
+}

@@ -50,6 +50,9 @@ int tool_program_wait(ToolProgram *program);
 /* Runs it to its end; returns the exit status.  Caller frees what it wrote. */
 int tool_program_run(char **output, char **errors, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* Run with @arguments it ends well and writes, without errors, each text of the list "A|B". */
+void tool_program_check_prints(const char *arguments, const char *texts);
+
 /* vmm_fail() with what the programs that run have written. */
 G_NORETURN void tool_program_fail(const char *format, ...) G_GNUC_PRINTF(1, 2);
 

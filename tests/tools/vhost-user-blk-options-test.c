@@ -139,28 +139,15 @@ static void test_group(gconstpointer group)
     bad_options_run(tool_program_path(), directory, group);
 }
 
-static void check_prints(const char *arguments, const char *text)
-{
-    g_autofree char *output = NULL, *errors = NULL;
-    g_auto(GStrv) wanted = g_strsplit(text, "|", -1);
-
-    g_assert_cmpint(tool_program_run(&output, &errors, "%s", arguments), ==, 0);
-    g_assert_cmpstr(errors, ==, "");
-    for (guint i = 0; wanted[i]; i++) {
-        if (!strstr(output, wanted[i])) {
-            vmm_fail("vhost-user-blk %s: no '%s' in: %s", arguments, wanted[i], output);
-        }
-    }
-}
-
 static void test_prints(void)
 {
-    check_prints("--help", "usage: vhost-user-blk|--blk-file PATH|--socket-path PATH|--fd N|"
-                           "--read-only|--num-queues N|--queue-size N|--mem-slots N|--block-size|"
-                           "--direct|--cache|--serial|--iothreads|--print-capabilities|"
-                           "--daemonize|--pidfile|--log|--sandbox|--stats|--version");
-    check_prints("--version", "vhost-user-blk (hotslot) ");
-    check_prints("--num-queues 4 --help", "usage:");
+    tool_program_check_prints(
+        "--help", "usage: vhost-user-blk|--blk-file PATH|--socket-path PATH|--fd N|"
+                  "--read-only|--num-queues N|--queue-size N|--mem-slots N|--block-size|"
+                  "--direct|--cache|--serial|--iothreads|--print-capabilities|"
+                  "--daemonize|--pidfile|--log|--sandbox|--stats|--version");
+    tool_program_check_prints("--version", "vhost-user-blk (hotslot) ");
+    tool_program_check_prints("--num-queues 4 --help", "usage:");
 }
 
 /* The protocol's "Backend program conventions". */

@@ -122,27 +122,14 @@ static void test_group(gconstpointer group)
     bad_options_run(tool_program_path(), directory, group);
 }
 
-static void check_prints(const char *arguments, const char *text)
-{
-    g_autofree char *output = NULL, *errors = NULL;
-    g_auto(GStrv) wanted = g_strsplit(text, "|", -1);
-
-    g_assert_cmpint(tool_program_run(&output, &errors, "%s", arguments), ==, 0);
-    g_assert_cmpstr(errors, ==, "");
-    for (guint i = 0; wanted[i]; i++) {
-        if (!strstr(output, wanted[i])) {
-            vmm_fail("vhost-user-net %s: no '%s' in: %s", arguments, wanted[i], output);
-        }
-    }
-}
-
 static void test_prints(void)
 {
-    check_prints("--help", "usage: vhost-user-net|--tap NAME|--tap-fd N|--pair PATH|--loopback|"
-                           "--pcap FILE|--queues N|--queue-size N|--mtu N|--poll-us N|"
-                           "--socket-path PATH|--fd N|--mem-slots N|--print-capabilities|"
-                           "--daemonize|--pidfile|--log|--sandbox|--stats|--version");
-    check_prints("--version", "vhost-user-net (hotslot) ");
+    tool_program_check_prints("--help",
+                              "usage: vhost-user-net|--tap NAME|--tap-fd N|--pair PATH|--loopback|"
+                              "--pcap FILE|--queues N|--queue-size N|--mtu N|--poll-us N|"
+                              "--socket-path PATH|--fd N|--mem-slots N|--print-capabilities|"
+                              "--daemonize|--pidfile|--log|--sandbox|--stats|--version");
+    tool_program_check_prints("--version", "vhost-user-net (hotslot) ");
 }
 
 /* The protocol's "Backend program conventions". */
