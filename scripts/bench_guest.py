@@ -120,8 +120,7 @@ class Bench:
 
     def private_kib(self, program):
         """Memory that the program has written, less the guest's, which lies in memfds."""
-        # The newest: another one keeps KVM in use (nested.py).
-        smaps = self.host.run(f"cat /proc/$(pidof {program} | tr ' ' '\\n' | sort -n | tail -n 1)/smaps")
+        smaps = self.host.run(f"cat /proc/$(pidof {program})/smaps")
         total, counted = 0, True
         for line in smaps.splitlines():
             if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
