@@ -32,6 +32,7 @@ static const char preface[] =
     "earlier lines, Ctrl-R those that begin with what is typed. Tab completes commands, the\n"
     "subcommands of ``info``, ids of devices, objects and character devices, types and their\n"
     "properties, and paths; pressed again it lists what is possible. Ctrl-C drops the line.\n"
+    "On a machine without pseudo-terminals or libedit there are Backspace and Ctrl-U only.\n"
     "\n"
     "Differences from QEMU: commands for what this machine does not have (disks of its own,\n"
     "displays, snapshots, migration) do not exist; ``info mtree`` and ``info qtree`` are flat\n"

@@ -5,12 +5,14 @@
  *
  * libedit edits on terminals only.  What it asks a terminal (modes, width) it is told by a
  * pseudo-terminal that all editors share; bytes never pass through that one.  What it reads of
- * terminfo(5) is the same short entry for all editors, and stays.
+ * terminfo(5) is the same short entry for all editors, and stays.  Where there is no library or no
+ * pseudo-terminal, lines are taken as they come (hmp-editor-plain.c).
  */
 #include "hmp-internal.h"
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/report.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +27,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define PROMPT L"(qemu) "
+#define PROMPT "(qemu) "
 #define LINE_LIMIT 4095 /* characters, as a terminal's driver has it */
 #define HISTORY_SIZE 200
 #define ROWS 24
@@ -45,6 +47,7 @@ static struct {
 } libedit;
 
 struct HmpEditor {
+    HmpPlainLine *plain; /* NULL: libedit edits; else nothing of it below is there */
     EditLine *edit;
     HistoryW *history;
     FILE *input, *output;
@@ -59,9 +62,14 @@ struct HmpEditor {
 static locale_t unicode;
 static int terminal_master = -1, terminal_slave = -1;
 static guint editors;
-static gboolean plain; /* the user's terminal knows no control sequences */
+static gboolean dumb; /* the user's terminal knows no control sequences */
 
 /* --- the library --- */
+
+static struct {
+    gboolean tried;
+    GError *error; /* NULL: it is loaded */
+} library;
 
 /*
  * An editor asks terminfo(5) for $TERM.  libtinfo keeps an entry while the same one is asked for,
@@ -72,11 +80,11 @@ static void settle_terminal(void)
 {
     const char *terminal = g_getenv("TERM");
 
-    plain = terminal && !strcmp(terminal, "dumb");
+    dumb = terminal && !strcmp(terminal, "dumb");
     g_setenv("TERM", "dumb", TRUE);
 }
 
-gboolean hmp_editor_load(GError **error)
+static gboolean load_library(GError **error)
 {
     static const struct {
         const char *name;
@@ -93,27 +101,29 @@ gboolean hmp_editor_load(GError **error)
         {"history_wend", (gpointer *)&libedit.history_end},
         {"history_w", (gpointer *)&libedit.history},
     };
-    static gboolean loaded;
+    gpointer handle = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL);
 
-    if (loaded) {
-        return TRUE;
-    }
-    gpointer library = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL);
-    for (guint i = 0; library && i < G_N_ELEMENTS(symbols); i++) {
-        *symbols[i].function = dlsym(library, symbols[i].name);
+    for (guint i = 0; handle && i < G_N_ELEMENTS(symbols); i++) {
+        *symbols[i].function = dlsym(handle, symbols[i].name);
         if (!*symbols[i].function) {
-            library = NULL;
+            handle = NULL;
         }
     }
-    if (!library) {
-        vm_error_set(error, "the human monitor edits its lines with libedit, which is missing: %s",
-                     dlerror());
-        return FALSE;
+    if (!handle) {
+        vm_error_set(error, "libedit is missing: %s", dlerror());
     }
-    unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
-    settle_terminal();
-    loaded = TRUE;
-    return TRUE;
+    return handle != NULL;
+}
+
+void hmp_editor_load(void)
+{
+    if (!library.tried) {
+        library.tried = TRUE;
+        if (load_library(&library.error)) {
+            unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+            settle_terminal();
+        }
+    }
 }
 
 /* --- the terminal that libedit asks --- */
@@ -155,7 +165,7 @@ static HmpEditor *editor_of(EditLine *edit)
 
 static wchar_t *prompt(EditLine *edit G_GNUC_UNUSED)
 {
-    static wchar_t text[] = PROMPT;
+    static wchar_t text[] = L"" PROMPT;
 
     return text;
 }
@@ -351,25 +361,48 @@ static void set_up(HmpEditor *editor, gboolean sequences)
     bind_keys(editor->edit);
 }
 
-HmpEditor *hmp_editor_new(gboolean users_terminal, guint columns,
-                          void (*write)(const char *bytes, gsize length, gpointer opaque),
-                          gpointer opaque, GError **error)
+static void open_libedit(HmpEditor *editor, gboolean sequences)
 {
-    if (!hmp_editor_load(error) || (editors == 0 && !terminal_open(error))) {
-        return NULL;
-    }
-    HmpEditor *editor = g_new0(HmpEditor, 1);
-
     editors++;
-    editor->write = write;
-    editor->opaque = opaque;
-    editor->columns = columns;
     editor->input = fopen("/dev/null", "re");
     editor->output = open_output(editor);
     editor->history = libedit.history_init();
     editor->edit = libedit.init("hotslot", editor->input, editor->output, editor->output,
                                 terminal_slave, terminal_slave, terminal_slave);
-    set_up(editor, !(users_terminal && plain));
+    set_up(editor, sequences);
+}
+
+/* FALSE, and said once although each client of each monitor has an editor: there is no libedit. */
+static gboolean libedit_is_usable(void)
+{
+    static gboolean said;
+    g_autoptr(GError) error = NULL;
+
+    if (!library.error && (editors > 0 || terminal_open(&error))) {
+        return TRUE;
+    }
+    if (!said) {
+        said = TRUE;
+        report_warning("human monitors take lines without editing or completion: %s",
+                       library.error ? library.error->message : error->message);
+    }
+    return FALSE;
+}
+
+HmpEditor *hmp_editor_new(gboolean users_terminal, guint columns,
+                          void (*write)(const char *bytes, gsize length, gpointer opaque),
+                          gpointer opaque)
+{
+    HmpEditor *editor = g_new0(HmpEditor, 1);
+
+    editor->write = write;
+    editor->opaque = opaque;
+    editor->columns = columns;
+    if (libedit_is_usable()) {
+        open_libedit(editor, !(users_terminal && dumb));
+    } else {
+        editor->plain = hmp_plain_line_new(write, opaque);
+    }
     return editor;
 }
 
@@ -378,17 +411,26 @@ static void discard(const char *bytes G_GNUC_UNUSED, gsize length G_GNUC_UNUSED,
 {
 }
 
-void hmp_editor_free(HmpEditor *editor)
+static void close_libedit(HmpEditor *editor)
 {
     editor->write = discard; /* what libedit says at its end is nothing to the user */
     libedit.end(editor->edit);
     libedit.history_end(editor->history);
     fclose(editor->output);
     fclose(editor->input);
-    g_free(editor);
     if (--editors == 0) {
         terminal_close();
     }
+}
+
+void hmp_editor_free(HmpEditor *editor)
+{
+    if (editor->plain) {
+        hmp_plain_line_free(editor->plain);
+    } else {
+        close_libedit(editor);
+    }
+    g_free(editor);
 }
 
 /* libedit shows the prompt when it begins to give keys one by one, and asks for the width then. */
@@ -396,6 +438,10 @@ void hmp_editor_prompt(HmpEditor *editor)
 {
     struct winsize size = {.ws_row = ROWS, .ws_col = (unsigned short)editor->columns};
 
+    if (editor->plain) {
+        hmp_plain_line_prompt(editor->plain, PROMPT);
+        return;
+    }
     locale_t before = uselocale(unicode);
     ioctl(terminal_slave, TIOCSWINSZ, &size);
     libedit.set(editor->edit, EL_UNBUFFERED, 0);
@@ -463,11 +509,19 @@ static gsize take_key(const char *bytes, gsize length, wchar_t *key)
     return (gsize)g_unichar_to_utf8(character, NULL);
 }
 
+static glong line_length(const HmpEditor *editor)
+{
+    if (editor->plain) {
+        return hmp_plain_line_length(editor->plain);
+    }
+    const LineInfoW *line = libedit.line(editor->edit);
+    return line->lastchar - line->buffer;
+}
+
 /* FALSE for a key that is nothing, or one too many for the line. */
 static gboolean is_wanted(HmpEditor *editor, wchar_t key)
 {
-    const LineInfoW *line = libedit.line(editor->edit);
-    gboolean full = line->lastchar - line->buffer >= LINE_LIMIT;
+    gboolean full = line_length(editor) >= LINE_LIMIT;
 
     return key && !(full && key >= 0x20 && key != 0x7f);
 }
@@ -489,6 +543,9 @@ static char *press(HmpEditor *editor, wchar_t key)
 {
     int length = 0;
 
+    if (editor->plain) {
+        return hmp_plain_line_press(editor->plain, (gunichar)key);
+    }
     editor->text = key >= 0x80 ? key : 0;
     editor->key = key >= 0x80 ? INSERT_KEY : key;
     locale_t before = uselocale(unicode);

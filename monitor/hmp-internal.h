@@ -101,11 +101,14 @@ GPtrArray *hmp_complete(const char *line, gsize *length, gboolean *open);
 
 /* --- the line editor (hmp-editor.c) --- */
 
-/* A line that is being typed, with history; over libedit. */
+/*
+ * A line that is being typed, with history and completion by libedit.  Where the machine has no
+ * libedit or no pseudo-terminals, which is reported once, it takes plain lines.
+ */
 typedef struct HmpEditor HmpEditor;
 
-/* Loads libedit; FALSE with @error if the machine has none. */
-gboolean hmp_editor_load(GError **error);
+/* Before the first editor, and before a sandbox forbids it: loads libedit, if there is one. */
+void hmp_editor_load(void);
 /*
  * @write sends what the user shall see; lines are broken after @columns.  It has control
  * sequences of ECMA-48, unless it goes to the @users_terminal and $TERM says that this one knows
@@ -113,7 +116,7 @@ gboolean hmp_editor_load(GError **error);
  */
 HmpEditor *hmp_editor_new(gboolean users_terminal, guint columns,
                           void (*write)(const char *bytes, gsize length, gpointer opaque),
-                          gpointer opaque, GError **error);
+                          gpointer opaque);
 void hmp_editor_free(HmpEditor *editor);
 /* Shows the prompt with an empty line. */
 void hmp_editor_prompt(HmpEditor *editor);
@@ -122,6 +125,21 @@ void hmp_editor_prompt(HmpEditor *editor);
  * all there is left.  *@line is the line without its end, caller frees, or NULL.
  */
 gsize hmp_editor_feed(HmpEditor *editor, const char *bytes, gsize length, char **line);
+
+/* --- lines without an editor (hmp-editor-plain.c) --- */
+
+/* A line that is being typed; @write sends its echo. */
+typedef struct HmpPlainLine HmpPlainLine;
+
+HmpPlainLine *hmp_plain_line_new(void (*write)(const char *bytes, gsize length, gpointer opaque),
+                                 gpointer opaque);
+void hmp_plain_line_free(HmpPlainLine *line);
+/* Shows @prompt with an empty line. */
+void hmp_plain_line_prompt(HmpPlainLine *line, const char *prompt);
+/* In characters. */
+glong hmp_plain_line_length(const HmpPlainLine *line);
+/* The line if @key ends it (caller frees), else NULL. */
+char *hmp_plain_line_press(HmpPlainLine *line, gunichar key);
 
 /* --- sessions (hmp-session.c) --- */
 

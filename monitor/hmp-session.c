@@ -245,19 +245,12 @@ static void opened(gpointer opaque, int input, int output)
 {
     HmpSession *session = opaque;
     gboolean terminal = isatty(output) || isatty(chardev_wire(session->chardev));
-    g_autoptr(GError) error = NULL;
 
     session_reset(session);
     session->input = input;
     qmp_output_init(&session->output, output, FALSE);
-    session->editor =
-        hmp_editor_new(terminal, terminal_columns(session), write_text, session, &error);
-    if (!session->editor) {
-        g_autofree char *text = g_strconcat("Error: ", error->message, "\n", NULL);
-        write_text(text, strlen(text), session);
-        session->ended = session->output.failed = TRUE;
-        session->output_watch = main_loop_watch(output, G_IO_OUT, output_ready, session);
-    } else if (started && chardev_has_focus(session->chardev)) {
+    session->editor = hmp_editor_new(terminal, terminal_columns(session), write_text, session);
+    if (started && chardev_has_focus(session->chardev)) {
         greet(session);
     }
 }
@@ -294,11 +287,9 @@ static void session_destroy(HmpSession *session, gboolean attached)
 
 gboolean monitor_hmp_new(Chardev *chardev, GError **error)
 {
-    if (!hmp_editor_load(error)) {
-        return FALSE;
-    }
     HmpSession *session = g_new0(HmpSession, 1);
 
+    hmp_editor_load();
     session->chardev = chardev_port(chardev);
     session->typed = g_string_new(NULL);
     session->output.fd = session->input = -1;

@@ -6,10 +6,13 @@
 #include "human.h"
 #include "qtest/qtest.h"
 #include "qtest/rig.h"
+#include "tools/forbid.h"
 
+#include <errno.h>
 #include <linux/serial_reg.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -170,6 +173,42 @@ static void test_stop_and_go_on(void)
     terminal_end(terminal);
 }
 
+/* As where /dev/pts is not mounted. */
+static void forbid_terminals(void)
+{
+    forbid_ioctl(TIOCSPTLCK, ENODEV);
+}
+
+/* Without pseudo-terminals the monitor says so once, and takes lines as they come. */
+static void test_without_terminals(void)
+{
+    Terminal *terminal = terminal_start_prepared("-M pc -nographic", forbid_terminals);
+    Human *human = terminal->human;
+
+    human_expect(human, "warning: human monitors take lines without editing or completion: no "
+                        "pseudo-terminal can be made: No such device\r\n");
+    human_type_and_expect(human,
+                          "\x01"
+                          "c",
+                          "monitor - type 'help' for more information");
+    human_expect(human, HUMAN_PROMPT);
+    human_check(human, "info status", "VM status: running\n");
+    human_type_and_expect(human,
+                          "info x\x7fzz\b\bst\303\244\x7f"
+                          "atus\r",
+                          "VM status: running");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "quit\x15help me\t\033[A\r", "unknown command: 'me'");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "quit\x03\r", HUMAN_PROMPT);
+    human_type(human, "info status\rquit\r");
+    human_expect(human, "VM status: running");
+    while (human_receive(human, 100)) {
+    }
+    g_assert_null(strstr(human->text->str, "pseudo"));
+    terminal_end(terminal);
+}
+
 /* The last words of a guest are not lost when the program ends at once. */
 static void test_last_words(void)
 {
@@ -246,6 +285,7 @@ int main(int argc, char **argv)
     g_test_add_func("/console/nographic", test_nographic);
     g_test_add_func("/console/defaults", test_defaults);
     g_test_add_func("/console/stop-and-go-on", test_stop_and_go_on);
+    g_test_add_func("/console/without-terminals", test_without_terminals);
     g_test_add_func("/console/last-words", test_last_words);
     g_test_add_func("/console/change", test_change);
     g_test_add_func("/console/ringbuf", test_ringbuf);

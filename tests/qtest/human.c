@@ -111,6 +111,11 @@ void human_check(Human *human, const char *line, const char *expected)
 
 Terminal *terminal_start(const char *arguments)
 {
+    return terminal_start_prepared(arguments, NULL);
+}
+
+Terminal *terminal_start_prepared(const char *arguments, void (*prepare)(void))
+{
     Terminal *terminal = g_new0(Terminal, 1);
     g_autofree char *line =
         g_strdup_printf("%s -accel qtest %s", vmm_binary(NULL, NULL), arguments);
@@ -122,8 +127,10 @@ Terminal *terminal_start(const char *arguments)
     terminal->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     tcgetattr(terminal->slave, &terminal->before);
     g_assert_true(g_shell_parse_argv(line, NULL, &argv, &error));
-    ChildOptions options = {
-        .input = terminal->slave, .output = terminal->slave, .errors = terminal->slave};
+    ChildOptions options = {.input = terminal->slave,
+                            .output = terminal->slave,
+                            .errors = terminal->slave,
+                            .prepare = prepare};
     terminal->pid = child_start(argv, &options, &terminal->pidfd, &error);
     g_assert_no_error(error);
     terminal->human = human_new(master);

@@ -39,6 +39,8 @@ typedef struct Terminal {
 
 /* Starts it with -accel qtest and @arguments. */
 Terminal *terminal_start(const char *arguments);
+/* The same, @prepare as in ChildOptions. */
+Terminal *terminal_start_prepared(const char *arguments, void (*prepare)(void));
 /* It ends with status 0 and leaves the terminal as it was. */
 void terminal_end(Terminal *terminal);
 

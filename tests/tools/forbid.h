@@ -6,5 +6,7 @@
 /* From here on system call @number fails with @error in this process and its children.
  * Async-signal-safe, for ChildOptions.prepare. */
 void forbid_call(unsigned number, unsigned error);
+/* The same of ioctl(2) @request. */
+void forbid_ioctl(unsigned request, unsigned error);
 
 #endif
