@@ -4,9 +4,9 @@
  * behind Ctrl-A c, the keys behind Ctrl-A, and a terminal that is put back.
  */
 #include "human.h"
+#include "qtest/forbid.h"
 #include "qtest/qtest.h"
 #include "qtest/rig.h"
-#include "tools/forbid.h"
 
 #include <errno.h>
 #include <linux/serial_reg.h>

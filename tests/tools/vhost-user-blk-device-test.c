@@ -5,7 +5,7 @@
  */
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/forbid.h"
+#include "qtest/forbid.h"
 #include "tools/loop-device.h"
 #include "tools/program.h"
 

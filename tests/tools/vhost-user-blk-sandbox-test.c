@@ -6,7 +6,7 @@
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/forbid.h"
+#include "qtest/forbid.h"
 #include "tools/inject.h"
 #include "tools/program.h"
 

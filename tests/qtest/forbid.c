@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A host that forbids a system call. */
-#include "tools/forbid.h"
+#include "qtest/forbid.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

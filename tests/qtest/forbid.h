@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A host that forbids a system call, as containers do with theirs. */
-#ifndef TESTS_TOOLS_FORBID_H
-#define TESTS_TOOLS_FORBID_H
+#ifndef QTEST_FORBID_H
+#define QTEST_FORBID_H
 
 /* From here on system call @number fails with @error in this process and its children.
  * Async-signal-safe, for ChildOptions.prepare. */
