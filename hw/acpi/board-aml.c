@@ -4,8 +4,6 @@
 
 #include "hw/rtc/mc146818rtc.h"
 
-#define FW_CFG_PORTS 2
-
 static void write_serial_port(Aml *aml, unsigned index, const AcpiSerialPort *port)
 {
     guint number = index + 1;
@@ -98,7 +96,7 @@ void acpi_board_write_devices(Aml *aml, const AcpiBoard *board)
     write_clock(aml);
     write_board_ports(aml);
     if (board->fw_cfg_port) {
-        write_port_device(aml, "FWCF", "QEMU0002", board->fw_cfg_port, FW_CFG_PORTS);
+        write_port_device(aml, "FWCF", "QEMU0002", board->fw_cfg_port, board->fw_cfg_ports);
     }
     if (board->panic_port) {
         write_port_device(aml, "PEVT", "QEMU0001", board->panic_port, 1);

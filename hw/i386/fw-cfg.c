@@ -4,22 +4,18 @@
  * selector starts an item from its first byte, each read of the data port gives the next one and
  * 0 behind the end.
  */
-#include "hw/i386/fw-cfg.h"
+#include "fw-cfg-internal.h"
 
-#include "system/memory.h"
+#include "system/run-state.h"
 #include "util/error.h"
 
 #include <string.h>
 
-#define FW_CFG_INTERFACE_PORTS 1 /* bit 0 of item FW_CFG_ID; bit 1 would be DMA */
-#define FW_CFG_KEY_MASK 0x3fff   /* bits 14 and 15 are write mode and architecture */
+#define FW_CFG_KEY_MASK 0x3fff /* bits 14 and 15 are write mode and architecture */
 
-struct FwCfg {
-    IoRegion *region;
-    GHashTable *items; /* key -> GByteArray */
-    GPtrArray *names;  /* of files: file i is item FW_CFG_FILE_FIRST + i */
-    const GByteArray *selected;
-    gsize offset;
+enum { /* item FW_CFG_ID */
+       FW_CFG_INTERFACE_PORTS = 1 << 0,
+       FW_CFG_INTERFACE_DMA = 1 << 1,
 };
 
 /* An entry of the directory, all numbers big-endian. */
@@ -31,6 +27,12 @@ typedef struct DirectoryEntry {
 } DirectoryEntry;
 
 G_STATIC_ASSERT(sizeof(DirectoryEntry) == 64);
+
+void fw_cfg_select(FwCfg *config, uint16_t key)
+{
+    config->selected = g_hash_table_lookup(config->items, GUINT_TO_POINTER(key & FW_CFG_KEY_MASK));
+    config->offset = 0;
+}
 
 static uint64_t read_register(gpointer opaque, uint64_t offset, unsigned size G_GNUC_UNUSED)
 {
@@ -45,12 +47,8 @@ static uint64_t read_register(gpointer opaque, uint64_t offset, unsigned size G_
 static void write_register(gpointer opaque, uint64_t offset, uint64_t value,
                            unsigned size G_GNUC_UNUSED)
 {
-    FwCfg *config = opaque;
-
     if (offset == 0) {
-        config->selected =
-            g_hash_table_lookup(config->items, GUINT_TO_POINTER(value & FW_CFG_KEY_MASK));
-        config->offset = 0;
+        fw_cfg_select(opaque, (uint16_t)value);
     }
 }
 
@@ -61,9 +59,17 @@ static const IoOps fw_cfg_ops = {
     .max_access = 2,
 };
 
+static void reset(gpointer opaque)
+{
+    FwCfg *config = opaque;
+
+    fw_cfg_select(config, FW_CFG_SIGNATURE);
+    config->dma_upper_half = 0;
+}
+
 FwCfg *fw_cfg_new(void)
 {
-    static const uint32_t interface = GUINT32_TO_LE(FW_CFG_INTERFACE_PORTS);
+    static const uint32_t interface = GUINT32_TO_LE(FW_CFG_INTERFACE_PORTS | FW_CFG_INTERFACE_DMA);
     static const uint32_t no_files = 0;
     FwCfg *config = g_new0(FwCfg, 1);
 
@@ -74,12 +80,17 @@ FwCfg *fw_cfg_new(void)
     fw_cfg_set(config, FW_CFG_FILE_DIRECTORY, &no_files, sizeof(no_files));
     config->region = io_region_new(NULL, "fw-cfg", &fw_cfg_ops, config, 2);
     io_region_map(config->region, ADDRESS_SPACE_IO, FW_CFG_PORT);
+    config->dma_region = io_region_new(NULL, "fw-cfg-dma", &fw_cfg_dma_ops, config, 8);
+    io_region_map(config->dma_region, ADDRESS_SPACE_IO, FW_CFG_DMA_PORT);
+    run_state_reset_handler_add(reset, config);
     return config;
 }
 
 void fw_cfg_free(FwCfg *config)
 {
+    run_state_reset_handler_remove(reset, config);
     io_region_free(config->region);
+    io_region_free(config->dma_region);
     g_hash_table_unref(config->items);
     g_ptr_array_unref(config->names);
     g_free(config);

@@ -292,6 +292,7 @@ static gboolean place_tables(const Machine *machine, uint64_t low, uint64_t end,
         .high_ram = PC_HIGH_BASE,
         .memory_slots = (uint32_t)machine->ram_slots,
         .fw_cfg_port = FW_CFG_PORT,
+        .fw_cfg_ports = FW_CFG_PORTS,
         .generation_page = end < low ? end : 0,
     };
 

@@ -51,6 +51,8 @@ def check_platform(machine):
         "cat /sys/class/dmi/id/sys_vendor": "hotslot",
         "cat /sys/class/rtc/rtc0/date": DATE,
         "cat /sys/firmware/qemu_fw_cfg/by_name/opt/test/raw": NAME,
+        "cat /sys/firmware/qemu_fw_cfg/rev": "3",  # ports and DMA
+        "grep -o '0510-051b : QEMU0002' /proc/ioports": "0510-051b : QEMU0002",
         "cat /sys/bus/acpi/devices/QEMU0001:00/status": "11",
         "ls -d /sys/bus/acpi/devices/HSLT0001:00": "/sys/bus/acpi/devices/HSLT0001:00",
     }.items():

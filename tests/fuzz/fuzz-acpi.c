@@ -62,6 +62,21 @@ static void access_port(FuzzInput *input, gboolean write)
     }
 }
 
+/* A descriptor for fw_cfg's DMA, in RAM: the device always answers it. */
+static void run_descriptor(FuzzInput *input)
+{
+    enum { AT = 0x1000 };
+    uint32_t words[4], control;
+
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        words[i] = (uint32_t)fuzz_number(input, 4);
+    }
+    memory_write(ADDRESS_SPACE_MEMORY, AT, words, sizeof(words));
+    port_write(FW_CFG_DMA_PORT + 4, GUINT32_SWAP_LE_BE(AT), 4);
+    memory_read(ADDRESS_SPACE_MEMORY, AT, &control, sizeof(control));
+    fuzz_require(GUINT32_FROM_BE(control) <= 1);
+}
+
 static void check_sci(void)
 {
     uint32_t fixed = port_read(ACPI_PM_BASE, 4);
@@ -94,6 +109,9 @@ static void step(FuzzInput *input)
     case 5:
     case 6:
         fuzz_settle();
+        break;
+    case 7:
+        run_descriptor(input);
         break;
     default:
         access_port(input, action & 1);

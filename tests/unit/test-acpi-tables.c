@@ -55,6 +55,7 @@ static void board_init(Board *made, const Kind *kind)
         .hotplug_size = kind->slots ? 64 * GIB : 0,
         .memory_slots = kind->slots,
         .fw_cfg_port = kind->ports ? 0x510 : 0,
+        .fw_cfg_ports = 12,
         .panic_port = kind->cpus > 1 ? 0x505 : 0,
         /* Not on all: acpiexec has a handler of its own for that event, and counts it as lost. */
         .generation_page = kind->slots == 64 ? 3 * GIB - 4096 : 0,

@@ -29,7 +29,7 @@ static void test_items(void)
     g_assert_cmpmem(bytes, 6, "QEMU\0\0", 6);
     select_item(FW_CFG_ID);
     read_bytes(bytes, 5);
-    g_assert_cmpmem(bytes, 5, "\1\0\0\0\0", 5);
+    g_assert_cmpmem(bytes, 5, "\3\0\0\0\0", 5);
     fw_cfg_set_u64(config, FW_CFG_RAM_SIZE, UINT64_C(0x123456789a));
     select_item(FW_CFG_RAM_SIZE);
     read_bytes(&number, sizeof(number));

@@ -41,6 +41,7 @@ typedef struct AcpiBoard {
     uint64_t hotplug_base, hotplug_size; /* where memory devices may come; size 0: none */
     uint32_t memory_slots;
     uint16_t fw_cfg_port;     /* of the firmware configuration, 0: none */
+    uint8_t fw_cfg_ports;     /* how many */
     uint16_t panic_port;      /* of pvpanic, 0: none */
     uint64_t generation_page; /* guest physical: that of vmgenid, 0: none */
 } AcpiBoard;

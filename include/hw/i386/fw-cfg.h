@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The firmware configuration device: numbered items of bytes that firmware reads through two
- * ports.  VM lock held.
+ * ports, or has copied to its RAM.  VM lock held.
  */
 #ifndef HW_I386_FW_CFG_H
 #define HW_I386_FW_CFG_H
@@ -10,7 +10,9 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-#define FW_CFG_PORT 0x510 /* 16-bit selector; the data byte is the port after it */
+#define FW_CFG_PORT 0x510     /* 16-bit selector; the data byte is the port after it */
+#define FW_CFG_DMA_PORT 0x514 /* 64-bit address of a descriptor, in two halves */
+#define FW_CFG_PORTS 12
 
 enum {
     FW_CFG_SIGNATURE = 0x00,
@@ -26,7 +28,7 @@ enum {
 
 typedef struct FwCfg FwCfg;
 
-/* The device with signature, interface and an empty directory, at its ports. */
+/* The device with signature, interfaces and an empty directory, at its ports. */
 FwCfg *fw_cfg_new(void);
 void fw_cfg_free(FwCfg *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwCfg, fw_cfg_free)
