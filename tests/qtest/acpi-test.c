@@ -52,12 +52,7 @@ static void request_unplug(Rig *rig, const char *id)
 /* The event with the device's id, and nothing of the kind after it. */
 static json_object *device_event(Rig *rig, const char *name, const char *id)
 {
-    json_object *event = qmp_event_where(rig->qmp, name, "device", id, EVENT_WAIT);
-
-    if (!event) {
-        vmm_fail("no %s for '%s'", name, id);
-    }
-    return event;
+    return qmp_event_where_or_fail(rig->qmp, name, "device", id, EVENT_WAIT);
 }
 
 static void expect_deleted(Rig *rig, const char *id)
@@ -71,11 +66,7 @@ static void expect_deleted(Rig *rig, const char *id)
 
 static void expect_no_event(Rig *rig, const char *name)
 {
-    json_object *event = qmp_event(rig->qmp, name, 100);
-
-    if (event) {
-        vmm_fail("%s came", name);
-    }
+    qmp_expect_no_event(rig->qmp, name, 100);
 }
 
 /* --- memory --- */
@@ -269,7 +260,7 @@ static void test_gpe(void)
     g_assert_true(qtest_irq_level(qtest, SCI_LINE));
     g_assert_cmpuint(qtest_irq_raised(qtest, SCI_LINE), ==, 5);
     json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'system_reset'}"));
-    json_object_put(qmp_event(rig->qmp, "RESET", EVENT_WAIT));
+    qmp_expect_event(rig->qmp, "RESET", EVENT_WAIT);
     g_assert_cmphex(qtest_inl(qtest, GPE_STATUS), ==, 0);
     g_assert_false(qtest_irq_level(qtest, SCI_LINE));
     rig_end(rig);

@@ -410,7 +410,7 @@ static void test_reset(gconstpointer data)
         }
         if (machine) {
             command(daemon, "system_reset");
-            json_object_put(qmp_event(rig->qmp, "RESET", PATIENCE));
+            qmp_expect_event(rig->qmp, "RESET", PATIENCE);
             rig_forget_drivers(rig);
         } else {
             virt_device_reset(rig->drivers->pdata[0]);

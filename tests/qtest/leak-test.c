@@ -227,7 +227,6 @@ static Backend *hot_backend;
 static void plug_and_unplug_disk(Rig *rig, guint number)
 {
     PciAddresses addresses = {0xd000, 0xe8000000, PCI_MESSAGE_MEMORY + 0x1000};
-    json_object *event;
 
     add_socket(rig, backend_path(hot_backend));
     json_object_put(qmp_command_or_fail(
@@ -246,11 +245,7 @@ static void plug_and_unplug_disk(Rig *rig, guint number)
     json_object_put(
         qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'hot0'}}"));
     qtest_outl(rig->qtest, ACPI_PCI_EJECT, 1u << HOT_SLOT);
-    event = qmp_event_where(rig->qmp, "DEVICE_DELETED", "device", "hot0", 30000);
-    if (!event) {
-        vmm_fail("no DEVICE_DELETED for hot0");
-    }
-    json_object_put(event);
+    json_object_put(qmp_event_where_or_fail(rig->qmp, "DEVICE_DELETED", "device", "hot0", 30000));
     remove_socket(rig);
 }
 

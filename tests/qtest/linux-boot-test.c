@@ -80,7 +80,7 @@ static void test_map(gconstpointer opaque)
     qtest_memset(vmm->qtest, IMAGE_KERNEL_ADDRESS, 0xee, IMAGE_KERNEL_SIZE);
     qtest_memset(vmm->qtest, low - 0x1000, 0xee, 0x1000);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'system_reset'}"));
-    json_object_put(qmp_event(vmm->qmp, "RESET", 10000));
+    qmp_expect_event(vmm->qmp, "RESET", 10000);
     check_boot(vmm, low, high);
     vmm_end(vmm);
 }

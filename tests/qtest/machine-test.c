@@ -305,11 +305,8 @@ static void test_memory(gconstpointer data)
 
 static void expect_event(Qmp *qmp, const char *name, const char *reason, gboolean guest)
 {
-    g_autoptr(json_object) event = qmp_event(qmp, name, EVENT_WAIT);
+    g_autoptr(json_object) event = qmp_event_or_fail(qmp, name, EVENT_WAIT);
 
-    if (!event) {
-        vmm_fail("no %s", name);
-    }
     g_assert_cmpint(qmp_get_int(event, "timestamp/seconds", 0), >, 1700000000);
     g_assert_cmpint(qmp_get_int(event, "timestamp/microseconds", -1), >=, 0);
     g_assert_cmpstr(qmp_get_string(event, "data/reason"), ==, reason);
@@ -326,7 +323,7 @@ static void test_events(void)
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'stop'}"));
     expect_event(vmm->qmp, "STOP", NULL, FALSE);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'stop'}"));
-    g_assert_null(qmp_event(vmm->qmp, "STOP", 50)); /* no news */
+    qmp_expect_no_event(vmm->qmp, "STOP", 50); /* no news */
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'cont'}"));
     expect_event(vmm->qmp, "RESUME", NULL, FALSE);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'system_reset'}"));

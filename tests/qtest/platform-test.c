@@ -23,11 +23,8 @@ static uint8_t in(const Vmm *vmm, uint16_t port)
 /* The event @name with @value at @member (NULL: no member). */
 static void expect_event(Vmm *vmm, const char *name, const char *member, const char *value)
 {
-    g_autoptr(json_object) event = qmp_event(vmm->qmp, name, EVENT_WAIT);
+    g_autoptr(json_object) event = qmp_event_or_fail(vmm->qmp, name, EVENT_WAIT);
 
-    if (!event) {
-        vmm_fail("no event %s", name);
-    }
     if (member) {
         g_assert_cmpstr(qmp_get_string(event, member), ==, value);
     }
@@ -35,9 +32,7 @@ static void expect_event(Vmm *vmm, const char *name, const char *member, const c
 
 static void expect_no_event(Vmm *vmm, const char *name)
 {
-    g_autoptr(json_object) event = qmp_event(vmm->qmp, name, 50);
-
-    g_assert_null(event);
+    qmp_expect_no_event(vmm->qmp, name, 50);
 }
 
 static void expect_state(Vmm *vmm, const char *state)

@@ -286,6 +286,37 @@ json_object *qmp_event(Qmp *qmp, const char *name, guint milliseconds)
     return qmp_event_where(qmp, name, NULL, NULL, milliseconds);
 }
 
+json_object *qmp_event_where_or_fail(Qmp *qmp, const char *name, const char *member,
+                                     const char *value, guint milliseconds)
+{
+    json_object *event = qmp_event_where(qmp, name, member, value, milliseconds);
+
+    if (!event) {
+        vmm_fail("no event %s%s%s within %u ms", name, value ? " for " : "", value ? value : "",
+                 milliseconds);
+    }
+    return event;
+}
+
+json_object *qmp_event_or_fail(Qmp *qmp, const char *name, guint milliseconds)
+{
+    return qmp_event_where_or_fail(qmp, name, NULL, NULL, milliseconds);
+}
+
+void qmp_expect_event(Qmp *qmp, const char *name, guint milliseconds)
+{
+    json_object_put(qmp_event_or_fail(qmp, name, milliseconds));
+}
+
+void qmp_expect_no_event(Qmp *qmp, const char *name, guint milliseconds)
+{
+    g_autoptr(json_object) event = qmp_event(qmp, name, milliseconds);
+
+    if (event) {
+        vmm_fail("an event that must not come: %s", json_object_get_string(event));
+    }
+}
+
 void qmp_events_clear(Qmp *qmp)
 {
     g_queue_clear_full(&qmp->events, put_object);

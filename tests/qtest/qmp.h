@@ -69,6 +69,13 @@ json_object *qmp_event(Qmp *qmp, const char *name, guint milliseconds);
 /* The same where a member of "data" must be the string @value. */
 json_object *qmp_event_where(Qmp *qmp, const char *name, const char *member, const char *value,
                              guint milliseconds);
+/* For tests: an event that does not come ends the test program. */
+json_object *qmp_event_or_fail(Qmp *qmp, const char *name, guint milliseconds);
+json_object *qmp_event_where_or_fail(Qmp *qmp, const char *name, const char *member,
+                                     const char *value, guint milliseconds);
+void qmp_expect_event(Qmp *qmp, const char *name, guint milliseconds);
+/* And so does one that comes within @milliseconds. */
+void qmp_expect_no_event(Qmp *qmp, const char *name, guint milliseconds);
 void qmp_events_clear(Qmp *qmp);
 
 /* For hostile tests: bytes as they are, no waiting for an answer. FALSE if the peer is gone. */

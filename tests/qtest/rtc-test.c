@@ -99,9 +99,8 @@ static void test_date(void)
 
 static void expect_change(Vmm *vmm, gint64 offset)
 {
-    g_autoptr(json_object) event = qmp_event(vmm->qmp, "RTC_CHANGE", EVENT_WAIT);
+    g_autoptr(json_object) event = qmp_event_or_fail(vmm->qmp, "RTC_CHANGE", EVENT_WAIT);
 
-    g_assert_nonnull(event);
     g_assert_cmpint(qmp_get_int(event, "data/offset", -1), ==, offset);
     g_assert_cmpstr(qmp_get_string(event, "data/qom-path"), ==, "/machine/unattached/rtc");
 }
@@ -305,7 +304,7 @@ static void test_reset(void)
     step(vmm, SECOND);
     g_assert_true(high(vmm));
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'system_reset'}"));
-    json_object_put(qmp_event(vmm->qmp, "RESET", EVENT_WAIT));
+    qmp_expect_event(vmm->qmp, "RESET", EVENT_WAIT);
     g_assert_cmphex(get(vmm, B), ==, B_24);
     g_assert_false(high(vmm));
     g_assert_cmphex(get(vmm, 0x40), ==, 0x5a);

@@ -337,7 +337,7 @@ static void test_reset(void)
     wait_status(fixture, EMPTY | UART_LSR_DR);
     g_assert_true(high(fixture));
     json_object_put(qmp_command_or_fail(fixture->vmm->qmp, "{'execute':'system_reset'}"));
-    json_object_put(qmp_event(fixture->vmm->qmp, "RESET", 10000));
+    qmp_expect_event(fixture->vmm->qmp, "RESET", 10000);
     g_assert_cmphex(get(fixture, UART_LSR), ==, EMPTY);
     g_assert_false(high(fixture));
     g_assert_cmphex(get(fixture, UART_IER), ==, 0);

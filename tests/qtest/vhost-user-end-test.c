@@ -178,7 +178,7 @@ static void test_unplug_while_hanging(void)
     result = qmp_answer(rig->qmp, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(rig_dimms(rig), ==, 1);
-    json_object_put(qmp_event_where(other, "DEVICE_DELETED", "device", "b1", SOON));
+    json_object_put(qmp_event_where_or_fail(other, "DEVICE_DELETED", "device", "b1", SOON));
     rig_check_data(rig, 0, rig_dimm_address(rig, 7));
     rig_plug(rig, 1);
     rig_unplug(rig, 7);

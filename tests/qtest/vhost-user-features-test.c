@@ -550,7 +550,7 @@ static void test_in_band(gconstpointer negotiated)
     }
     if (negotiated) {
         g_autoptr(json_object) event =
-            qmp_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", RIG_PROMPT * 5);
+            qmp_event_or_fail(rig->qmp, "VHOST_USER_DEVICE_ERROR", RIG_PROMPT * 5);
 
         g_assert_cmpstr(qmp_get_string(event, "data/action"), ==, "needs-reset");
         rig_assert_names(qmp_get_string(event, "data/reason"), "'b0'", "error in queue 0", NULL);
@@ -559,7 +559,7 @@ static void test_in_band(gconstpointer negotiated)
         rig_boot(rig, NULL);
     }
     rig_check_data(rig, 0, new_buffer(rig));
-    g_assert_null(qmp_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", 50));
+    qmp_expect_no_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", 50);
     rig_end(rig);
 }
 
@@ -645,16 +645,13 @@ static void test_slots_change(void)
     Rig *rig = rig_start(NULL, NULL);
     g_autofree char *text = NULL;
     BackendConfig config;
-    json_object *event;
 
     rig_boot(rig, NULL);
     rig_plug(rig, 0);
     json_object_put(
         qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'b0'}}"));
     qtest_outl(rig->qtest, 0xae08, 1u << RIG_DISK_SLOT);
-    event = qmp_event_where(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE);
-    g_assert_nonnull(event);
-    json_object_put(event);
+    json_object_put(qmp_event_where_or_fail(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE));
     for (guint tries = 0; backend_connected(rig_backend(rig, 0)) && tries < PATIENCE; tries++) {
         g_usleep(1000);
     }

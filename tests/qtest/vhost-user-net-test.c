@@ -109,10 +109,7 @@ static void command(Net *net, const char *text)
 
 static json_object *expect_event(Net *net, const char *name)
 {
-    json_object *event = qmp_event(net->vmm->qmp, name, WAIT);
-
-    g_assert_nonnull(event);
-    return event;
+    return qmp_event_or_fail(net->vmm->qmp, name, WAIT);
 }
 
 /* --- packets --- */
@@ -426,7 +423,7 @@ static void test_filter_event(void)
         g_assert_cmpstr(qmp_get_string(event, "data/name"), ==, "n0");
         g_assert_cmpstr(qmp_get_string(event, "data/path"), ==, "/machine/peripheral/n0");
         json_object_put(rx_filter(&net));
-        g_assert_null(qmp_event(net.vmm->qmp, "NIC_RX_FILTER_CHANGED", 0));
+        qmp_expect_no_event(net.vmm->qmp, "NIC_RX_FILTER_CHANGED", 0);
     }
     net_end(&net);
 }
@@ -772,7 +769,8 @@ static void test_netdev_add(void)
         command(&net, "{'execute':'device_del','arguments':{'id':'n0'}}");
         qtest_outl(net.vmm->qtest, 0xae08, 1u << SLOT);
         json_object_put(expect_event(&net, "NETDEV_VHOST_USER_DISCONNECTED"));
-        json_object_put(qmp_event_where(net.vmm->qmp, "DEVICE_DELETED", "device", "n0", WAIT));
+        json_object_put(
+            qmp_event_where_or_fail(net.vmm->qmp, "DEVICE_DELETED", "device", "n0", WAIT));
         command(&net, "{'execute':'netdev_del','arguments':{'id':'hs0'}}");
         command(&net, "{'execute':'chardev-remove','arguments':{'id':'c0'}}");
     }

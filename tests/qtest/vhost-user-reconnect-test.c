@@ -53,9 +53,8 @@ static void wait_info(Rig *rig, const char *path, const char *expected)
 /* The next event of the device, which must be of @action; its reason names @word. */
 static json_object *next_event(Rig *rig, const char *action, const char *word)
 {
-    json_object *event = qmp_event(rig->qmp, EVENT, PATIENCE);
+    json_object *event = qmp_event_or_fail(rig->qmp, EVENT, PATIENCE);
 
-    g_assert_nonnull(event);
     g_test_message("%s", json_object_get_string(event));
     g_assert_cmpstr(qmp_get_string(event, "data/device"), ==, "b0");
     g_assert_cmpstr(qmp_get_string(event, "data/path"), ==, "/machine/peripheral/b0");
@@ -74,7 +73,7 @@ static void expect_event(Rig *rig, const char *action, const char *request, cons
 static void expect_no_event(Rig *rig)
 {
     json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'query-status'}"));
-    g_assert_null(qmp_event(rig->qmp, EVENT, 0));
+    qmp_expect_no_event(rig->qmp, EVENT, 0);
 }
 
 static Backend *backend_of(Rig *rig)
@@ -645,7 +644,7 @@ static void test_machine_reset(void)
     rig_plug(rig, 0);
     shut_out(rig);
     check_state(rig, "system_reset", "running");
-    json_object_put(qmp_event(rig->qmp, "RESET", PATIENCE));
+    qmp_expect_event(rig->qmp, "RESET", PATIENCE);
     rig_forget_drivers(rig);
     let_in(rig, 0);
     rig_boot(rig, NULL);
@@ -671,7 +670,7 @@ static void test_unplug(void)
     json_object_put(
         qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'b0'}}"));
     qtest_outl(rig->qtest, 0xae08, 1u << RIG_DISK_SLOT);
-    json_object_put(qmp_event_where(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE));
+    json_object_put(qmp_event_where_or_fail(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE));
     rig_plug(rig, 0);
     /* The chardev is free for another one. */
     backend_faults_clear(backend_of(rig));

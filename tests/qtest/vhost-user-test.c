@@ -335,7 +335,7 @@ static void test_reset(gconstpointer data)
     for (guint round = 0; round < 3; round++) {
         if (machine) {
             json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'system_reset'}"));
-            json_object_put(qmp_event(rig->qmp, "RESET", 10000));
+            qmp_expect_event(rig->qmp, "RESET", 10000);
             rig_forget_drivers(rig);
         } else {
             virt_device_reset(rig->drivers->pdata[0]);

@@ -377,11 +377,11 @@ static void check_return(Net *net)
     tool_program_signal(net->peer, SIGKILL);
     tool_program_wait(net->peer);
     for (guint i = 0; i < net->cards; i++) {
-        json_object_put(qmp_event(net->rig->qmp, "NETDEV_VHOST_USER_DISCONNECTED", WAIT));
+        qmp_expect_event(net->rig->qmp, "NETDEV_VHOST_USER_DISCONNECTED", WAIT);
     }
     start_peer(net);
     for (guint i = 0; i < net->cards; i++) {
-        g_assert_nonnull(qmp_event(net->rig->qmp, "NETDEV_VHOST_USER_CONNECTED", WAIT));
+        qmp_expect_event(net->rig->qmp, "NETDEV_VHOST_USER_CONNECTED", WAIT);
     }
     if (net->cards > 1) {
         wait_path(net, 0, 1);
