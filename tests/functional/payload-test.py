@@ -20,7 +20,8 @@ SLOT = 2         # MiB of each
 OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
            "-smp 4,sockets=1,cores=2,threads=2 -m 64,slots=1000,maxmem=8G "
            "-chardev socket,id=disk,path=/tmp/disk.sock "
-           "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on")
+           "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on "
+           "-device isa-debug-exit,iobase=0xf4,iosize=4")
 
 
 def start_host(options, directory, exits):
@@ -151,7 +152,9 @@ def check_end(payload, host, tap):
         raise GuestError(f"the threads' names are {names}")
     tap.ok("CPU threads have names")
     payload.qmp.command("system_reset")
-    payload.quit()
+    payload.qmp.command("cont")
+    payload.wait_status(85)
+    tap.ok("a reset helps, and the guest ends the program with a status")
 
 
 def check_cpus(payload, tap):

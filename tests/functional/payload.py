@@ -81,5 +81,13 @@ class Payload:
 
     def quit(self):
         self.qmp.command("quit")
-        wait_until(lambda: self._host.run("cat /tmp/vmm.status 2>/dev/null || true").strip() == "0",
-                   20, "a good end")
+        self.wait_status(0)
+
+    def wait_status(self, status):
+        """The program ends by itself, with this status."""
+        def ended():
+            text = self._host.run("cat /tmp/vmm.status 2>/dev/null || true").strip()
+            if text not in ("", str(status)):
+                raise GuestError(f"the program's status is {text}, not {status}")
+            return text
+        wait_until(ended, 20, f"an end with status {status}")
