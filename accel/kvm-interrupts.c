@@ -75,7 +75,7 @@ static void set_line(guint line, gboolean high)
     kvm_ioctl(kvm.vm_fd, KVM_IRQ_LINE, &level);
 }
 
-static void send_msi(guint64 address, guint32 data)
+static gboolean send_msi(guint64 address, guint32 data)
 {
     struct kvm_msi message = {
         .address_lo = (uint32_t)address,
@@ -84,7 +84,7 @@ static void send_msi(guint64 address, guint32 data)
     };
 
     /* A message to no CPU is the guest's mistake: nobody receives it. */
-    kvm_ioctl(kvm.vm_fd, KVM_SIGNAL_MSI, &message);
+    return kvm_ioctl(kvm.vm_fd, KVM_SIGNAL_MSI, &message) > 0;
 }
 
 /* --- event fds that become messages --- */

@@ -19,6 +19,9 @@ static guint line_sources[IRQ_LINES]; /* number of sources that drive the line h
 static IrqListener *line_listener;
 static gpointer line_listener_opaque;
 static const IrqAccelerator *accelerator; /* NULL: none */
+static GSList *controllers;               /* of IrqController, borrowed */
+static guint8 (*external_acknowledge)(gpointer opaque);
+static gpointer external_opaque;
 
 IrqSource *irq_source_new(guint line)
 {
@@ -48,7 +51,11 @@ void irq_source_set(IrqSource *source, gboolean high)
     if ((before > 0) == (line_sources[source->line] > 0)) {
         return;
     }
-    if (accelerator) {
+    for (const GSList *item = controllers; item; item = item->next) {
+        const IrqController *controller = item->data;
+        controller->set_line(controller->opaque, source->line, high);
+    }
+    if (!controllers && accelerator && accelerator->set_line) {
         accelerator->set_line(source->line, high);
     }
     if (line_listener) {
@@ -67,16 +74,60 @@ void irq_listener_set(IrqListener *listener, gpointer opaque)
     line_listener_opaque = opaque;
 }
 
-void irq_send_msi(guint64 address, guint32 data)
+gboolean irq_send_msi(guint64 address, guint32 data)
 {
     guint32 little = GUINT32_TO_LE(data);
 
     if (accelerator) {
-        accelerator->send_msi(address, data);
-        return;
+        return accelerator->send_msi(address, data);
     }
     /* An address outside RAM is the guest's mistake: a message nobody receives. */
-    memory_copy_out(address, &little, sizeof(little));
+    return memory_copy_out(address, &little, sizeof(little));
+}
+
+/* --- controllers among our devices --- */
+
+void irq_controller_add(const IrqController *controller)
+{
+    controllers = g_slist_append(controllers, (gpointer)controller);
+}
+
+void irq_controller_remove(const IrqController *controller)
+{
+    controllers = g_slist_remove(controllers, controller);
+}
+
+void irq_end(guint8 vector)
+{
+    for (const GSList *item = controllers; item; item = item->next) {
+        const IrqController *controller = item->data;
+        controller->end(controller->opaque, vector);
+    }
+}
+
+void irq_watch_end(guint pin, guint64 address, guint32 data)
+{
+    if (accelerator && accelerator->watch_end) {
+        accelerator->watch_end(pin, address, data);
+    }
+}
+
+void irq_set_external(gboolean high)
+{
+    if (accelerator && accelerator->set_external) {
+        accelerator->set_external(high);
+    }
+}
+
+void irq_external_connect(guint8 (*acknowledge)(gpointer opaque), gpointer opaque)
+{
+    external_acknowledge = acknowledge;
+    external_opaque = opaque;
+}
+
+guint8 irq_external_acknowledge(void)
+{
+    return external_acknowledge(external_opaque);
 }
 
 /* --- accelerator --- */

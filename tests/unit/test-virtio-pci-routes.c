@@ -12,9 +12,10 @@ static void fake_set_line(guint line, gboolean high)
     g_string_append_printf(trail, "line%u%s ", line, high ? "+" : "-");
 }
 
-static void fake_send_msi(guint64 address, guint32 data)
+static gboolean fake_send_msi(guint64 address, guint32 data)
 {
     g_string_append_printf(trail, "msi:%" G_GINT64_MODIFIER "x=%x ", address, data);
+    return TRUE;
 }
 
 static gint fake_route_add(void)
