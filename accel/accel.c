@@ -3,6 +3,7 @@
 #include "accel/accel.h"
 
 #include "accel/stats.h"
+#include "accel/vcpu.h"
 #include "util/error.h"
 
 #include <stdio.h>
@@ -88,7 +89,13 @@ static gboolean try_name(const char *name, GError **error)
     if (!accel) {
         return FALSE;
     }
-    if (ACCEL_GET_CLASS(accel)->init && !ACCEL_GET_CLASS(accel)->init(accel, error)) {
+    AccelClass *class = ACCEL_GET_CLASS(accel);
+    if (!class->has_cpus && vcpu_own_power_management()) {
+        vm_error_set(error, "-overcommit cpu-pm=on: -accel %s has no CPUs; use -accel kvm", name);
+        g_object_unref(accel);
+        return FALSE;
+    }
+    if (class->init && !class->init(accel, error)) {
         g_object_unref(accel);
         return FALSE;
     }

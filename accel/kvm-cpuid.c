@@ -55,6 +55,7 @@ GArray *kvm_cpuid_host(GError **error)
             features->ecx |= FEATURE_1_ECX_TSC_DEADLINE;
         }
     }
+    kvm_power_add_features(table);
     return table;
 }
 

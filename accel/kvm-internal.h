@@ -82,6 +82,13 @@ int kvm_stats_open(int fd);
 /* AccelClass.stats. */
 GPtrArray *kvm_stats(gint cpu, GError **error);
 
+/* --- kvm-power.c --- */
+
+/* Before the first CPU: applies vcpu_own_power_management(). */
+gboolean kvm_power_start(GError **error);
+/* What a CPU of its own power management has beside what KVM lists, of struct kvm_cpuid_entry2. */
+void kvm_power_add_features(GArray *table);
+
 /* --- kvm-cpuid.c --- */
 
 /* What KVM offers on this host, of struct kvm_cpuid_entry2; NULL with @error. */

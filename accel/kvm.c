@@ -170,7 +170,7 @@ static void close_all(void)
 static gboolean kvm_init(Accel *accel G_GNUC_UNUSED, GError **error)
 {
     if (!open_device(error) || !kvm_probe(kvm.system_fd, error) || !make_machine(error) ||
-        !kvm_interrupts_start(error)) {
+        !kvm_power_start(error) || !kvm_interrupts_start(error)) {
         close_all();
         return FALSE;
     }

@@ -7,6 +7,7 @@
 static VcpuTopology topology = {1, 1, 1, 1};
 static VcpuBoot boot;
 static gboolean boot_is_set;
+static gboolean own_power_management;
 
 void vcpu_set_topology(const VcpuTopology *chosen)
 {
@@ -16,6 +17,16 @@ void vcpu_set_topology(const VcpuTopology *chosen)
 const VcpuTopology *vcpu_topology(void)
 {
     return &topology;
+}
+
+void vcpu_set_own_power_management(gboolean own)
+{
+    own_power_management = own;
+}
+
+gboolean vcpu_own_power_management(void)
+{
+    return own_power_management;
 }
 
 guint vcpu_id_bits(guint count)

@@ -122,9 +122,11 @@ RamBlock *ram_block_new(const char *name, int fd, uint64_t fd_offset, uint64_t s
 
     if (check(name, fd_offset, size, page_size, alignment, error)) {
         address = map(fd, fd_offset, size, page_size, alignment, shared, read_only);
-        if (address == MAP_FAILED) {
-            vm_error_set_errno(error, errno, "memory '%s': cannot map 0x%" PRIx64 " bytes", name,
-                               size);
+        if (address == MAP_FAILED) { /* EAGAIN (mmap(2)): -overcommit mem-lock=on */
+            vm_error_set_errno(
+                error, errno == EAGAIN ? ENOMEM : errno,
+                "memory '%s': cannot map 0x%" PRIx64 " bytes%s", name, size,
+                errno == EAGAIN ? ": the limit of locked memory (ulimit -l) is reached" : "");
         }
     }
     if (address == MAP_FAILED) {

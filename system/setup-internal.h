@@ -29,6 +29,9 @@ gboolean setup_process(const GArray *items, GError **error);
 /* -smp, -cpu, -action, -no-reboot, -no-shutdown. */
 gboolean setup_cpus(const GArray *items, GError **error);
 
+/* -overcommit; before there are threads and guest memory. */
+gboolean setup_overcommit(const GArray *items, GError **error);
+
 /* -boot, -smbios, -fw_cfg; when there is a machine object. */
 gboolean setup_firmware(const GArray *items, GError **error);
 

@@ -268,15 +268,15 @@ static gboolean check_background(const GArray *items, GError **error)
 
 gboolean setup_machine(const GArray *items, GError **error)
 {
-    return setup_process(items, error) && open_qtest(items, error) && setup_groups(items, error) &&
-           make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
-           make_monitors(items, "qmp", error) && make_monitors(items, "qmp-pretty", error) &&
-           make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
-           check_background(items, error) && setup_cpus(items, error) &&
-           setup_clock(items, error) && setup_machine_object(items, error) &&
-           setup_firmware(items, error) && make_objects(FALSE, error) && machine_build(error) &&
-           make_netdevs(error) && make_serial_ports(items, error) &&
-           check_background(items, error) && make_devices(error);
+    return setup_process(items, error) && setup_overcommit(items, error) &&
+           open_qtest(items, error) && setup_groups(items, error) && make_chardevs(error) &&
+           setup_each(items, "mon", make_monitor, error) && make_monitors(items, "qmp", error) &&
+           make_monitors(items, "qmp-pretty", error) && make_monitors(items, "monitor", error) &&
+           make_objects(TRUE, error) && check_background(items, error) &&
+           setup_cpus(items, error) && setup_clock(items, error) &&
+           setup_machine_object(items, error) && setup_firmware(items, error) &&
+           make_objects(FALSE, error) && machine_build(error) && make_netdevs(error) &&
+           make_serial_ports(items, error) && check_background(items, error) && make_devices(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

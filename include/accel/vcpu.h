@@ -22,6 +22,11 @@ typedef struct VcpuTopology {
 void vcpu_set_topology(const VcpuTopology *topology);
 const VcpuTopology *vcpu_topology(void);
 
+/* CPUs that sleep do so on the host's CPU, and do not give it back (-overcommit cpu-pm=on).  Before
+ * the accelerator is chosen; FALSE otherwise. */
+void vcpu_set_own_power_management(gboolean own);
+gboolean vcpu_own_power_management(void);
+
 /* Bits that numbers below @count need in such an id: 0 for one, 2 for 3 and for 4. */
 guint vcpu_id_bits(guint count);
 

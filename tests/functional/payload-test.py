@@ -21,7 +21,7 @@ OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
            "-smp 4,sockets=1,cores=2,threads=2 -m 64,slots=1000,maxmem=8G "
            "-chardev socket,id=disk,path=/tmp/disk.sock "
            "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on "
-           "-device isa-debug-exit,iobase=0xf4,iosize=4")
+           "-device isa-debug-exit,iobase=0xf4,iosize=4 -overcommit cpu-pm=on,mem-lock=on")
 
 
 def start_host(options, directory, exits):
@@ -113,13 +113,16 @@ def check_statistics(payload, tap):
     if schemas["vcpu"]["exits"]["type"] != "cumulative":
         raise GuestError(f"the schema is {schemas['vcpu']}")
     results = payload.qmp.command("query-stats", target="vcpu", providers=[
-        {"provider": "kvm", "names": ["exits"]}])
+        {"provider": "kvm", "names": ["exits", "halt_exits"]}])
     if [result["qom-path"] for result in results] != [
             f"/machine/unattached/cpu[{number}]" for number in range(4)]:
         raise GuestError(f"the CPUs are {results}")
-    counted = sum(result["stats"][0]["value"] for result in results)
-    if counted < sum(payload.exits().values()):
+    counted = {name: sum(stat["value"] for result in results for stat in result["stats"]
+                         if stat["name"] == name) for name in ("exits", "halt_exits")}
+    if counted["exits"] < sum(payload.exits().values()):
         raise GuestError(f"KVM counts {counted} exits, less than came to us")
+    if counted["halt_exits"] > 0:
+        raise GuestError(f"in spite of cpu-pm=on KVM counts {counted}")
     machine = payload.qmp.command("query-stats", target="vm")[0]["stats"]
     if {stat["name"] for stat in machine} != set(schemas["vm"]):
         raise GuestError(f"{machine} is not what the schema says")

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -176,7 +177,7 @@ static void test_stop_and_go_on(void)
 /* As where /dev/pts is not mounted. */
 static void forbid_terminals(void)
 {
-    forbid_ioctl(TIOCSPTLCK, ENODEV);
+    forbid_argument(SYS_ioctl, 1, TIOCSPTLCK, ENODEV);
 }
 
 /* Without pseudo-terminals the monitor says so once, and takes lines as they come. */

@@ -6,7 +6,7 @@
 /* From here on system call @number fails with @error in this process and its children.
  * Async-signal-safe, for ChildOptions.prepare. */
 void forbid_call(unsigned number, unsigned error);
-/* The same of ioctl(2) @request. */
-void forbid_ioctl(unsigned request, unsigned error);
+/* The same where argument @index, of which the lower 32 bits are looked at, is @value. */
+void forbid_argument(unsigned number, unsigned index, unsigned value, unsigned error);
 
 #endif
