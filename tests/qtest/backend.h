@@ -10,6 +10,9 @@
 #include <glib.h>
 #include <libvhost-user/wire.h>
 
+/* Of feature words. */
+#define BIT(number) (UINT64_C(1) << (number))
+
 typedef struct BackendConfig {
     uint64_t features;                          /* answer to GET_FEATURES */
     uint64_t protocol_features;                 /* answer to GET_PROTOCOL_FEATURES */

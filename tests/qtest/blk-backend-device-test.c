@@ -13,7 +13,6 @@
 #define BLOCK 4096
 #define SECTOR 512
 #define PATIENCE 30000 /* milliseconds */
-#define BIT(number) (UINT64_C(1) << (number))
 #define CONFIG(member) (driver(daemon)->config + offsetof(struct virtio_blk_config, member))
 
 static VirtDevice *driver(DaemonRig *daemon)

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define BIT(number) (UINT64_C(1) << (number))
 #define RING_RESET 40 /* VIRTIO_F_RING_RESET (virtio 1.2, 6) */
 #define PATIENCE 30000
 

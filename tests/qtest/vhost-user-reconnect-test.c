@@ -10,7 +10,6 @@
 #define RECONNECT ",reconnect-ms=10"
 #define PATIENCE 20000
 #define EVENT "VHOST_USER_DEVICE_ERROR"
-#define BIT(number) (UINT64_C(1) << (number))
 
 static const RigOptions reconnect = {.chardev = RECONNECT, .monitors = 2};
 

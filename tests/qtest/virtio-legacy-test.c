@@ -9,7 +9,6 @@
 #include <linux/virtio_blk.h>
 #include <string.h>
 
-#define BIT(number) (UINT64_C(1) << (number))
 #define QUEUE_SIZE 128
 #define RING_PAGE 0x200 /* where the driver's ring is */
 #define BUFFERS 0x300000
