@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define HOT_SLOT 9
-#define ACPI_PCI_EJECT 0xae08
 #define WARM_UP 20 /* rounds before the first look: caches and pools have filled then */
 
 /* The allocator keeps freed pieces and the C library the stacks of ended threads; a leak of 256
@@ -242,10 +241,7 @@ static void plug_and_unplug_disk(Rig *rig, guint number)
                                          guest_memory_alloc(&memory, 4096, 4096), 4096),
                         ==, VIRTIO_BLK_S_OK);
     }
-    json_object_put(
-        qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'hot0'}}"));
-    qtest_outl(rig->qtest, ACPI_PCI_EJECT, 1u << HOT_SLOT);
-    json_object_put(qmp_event_where_or_fail(rig->qmp, "DEVICE_DELETED", "device", "hot0", 30000));
+    vmm_unplug(rig->vmm, "hot0", HOT_SLOT);
     remove_socket(rig);
 }
 

@@ -647,10 +647,7 @@ static void test_slots_change(void)
 
     rig_boot(rig, NULL);
     rig_plug(rig, 0);
-    json_object_put(
-        qmp_command_or_fail(rig->qmp, "{'execute':'device_del','arguments':{'id':'b0'}}"));
-    qtest_outl(rig->qtest, 0xae08, 1u << RIG_DISK_SLOT);
-    json_object_put(qmp_event_where_or_fail(rig->qmp, "DEVICE_DELETED", "device", "b0", PATIENCE));
+    vmm_unplug(rig->vmm, "b0", RIG_DISK_SLOT);
     for (guint tries = 0; backend_connected(rig_backend(rig, 0)) && tries < PATIENCE; tries++) {
         g_usleep(1000);
     }

@@ -261,11 +261,8 @@ static void test_netdev_add(void)
         net_driver_free(driver);
         g_clear_pointer(&net.device, virt_device_free);
 
-        net_rig_command(&net, "{'execute':'device_del','arguments':{'id':'n0'}}");
-        qtest_outl(net.vmm->qtest, 0xae08, 1u << NET_RIG_SLOT);
+        vmm_unplug(net.vmm, "n0", NET_RIG_SLOT);
         json_object_put(net_rig_event(&net, "NETDEV_VHOST_USER_DISCONNECTED"));
-        json_object_put(
-            qmp_event_where_or_fail(net.vmm->qmp, "DEVICE_DELETED", "device", "n0", NET_RIG_WAIT));
         net_rig_command(&net, "{'execute':'netdev_del','arguments':{'id':'hs0'}}");
         net_rig_command(&net, "{'execute':'chardev-remove','arguments':{'id':'c0'}}");
     }

@@ -18,6 +18,8 @@
 
 /* Milliseconds that a program which fails to start has to end by itself. */
 #define END_GRACE 3000
+#define UNPLUG_WAIT 30000     /* milliseconds */
+#define ACPI_PCI_EJECT 0xae08 /* a bit a slot (published ACPI block at 0xae00) */
 
 static GMutex running_lock;
 static GPtrArray *running; /* of Vmm, for vmm_fail() */
@@ -435,4 +437,12 @@ void vmm_end(Vmm *vmm)
         vmm_fail("%s", error->message);
     }
     vmm_free(vmm);
+}
+
+void vmm_unplug(Vmm *vmm, const char *id, guint slot)
+{
+    json_object_put(
+        qmp_command_or_fail(vmm->qmp, "{'execute':'device_del','arguments':{'id':'%s'}}", id));
+    qtest_outl(vmm->qtest, ACPI_PCI_EJECT, 1u << slot);
+    json_object_put(qmp_event_where_or_fail(vmm->qmp, "DEVICE_DELETED", "device", id, UNPLUG_WAIT));
 }

@@ -82,6 +82,9 @@ const char *vmm_binary(const char *binary, GError **error);
  * that is in it when this process ends, also by abort().  Caller frees. */
 char *vmm_temporary_path(const char *name);
 
+/* device_del, the guest's eject of PCI slot @slot through the ACPI registers, DEVICE_DELETED. */
+void vmm_unplug(Vmm *vmm, const char *id, guint slot);
+
 /* Ends the test program: the message, and every running Vmm's output, as TAP's "Bail out!". */
 G_NORETURN void vmm_fail(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
