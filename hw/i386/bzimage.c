@@ -20,6 +20,7 @@
 #define PROTOCOL_NEEDED 0x020cu  /* 2.12: xloadflags */
 #define BOOT_FLAG 0xaa55u
 #define SECTOR 512u
+#define PARAGRAPH 16u
 #define SETUP_SECTORS_DEFAULT 4u
 #define LOADER_UNDEFINED 0xffu
 #define ENTRY_64 0x200u /* "64-bit Boot Protocol": bytes behind the load address */
@@ -56,13 +57,43 @@ static gsize setup_size(const struct setup_header *header)
     return (gsize)(sectors + 1) * SECTOR;
 }
 
+/* Microsoft, "PE Format": MS-DOS stub. */
+static gboolean is_efi_program(const LinuxBoot *boot)
+{
+    return g_bytes_get_size(boot->kernel) > 2 &&
+           memcmp(g_bytes_get_data(boot->kernel, NULL), "MZ", 2) == 0;
+}
+
+/* "syssize": paragraphs behind the setup; the last may be shorter in the file. */
+static gboolean check_whole(const LinuxBoot *boot, const struct setup_header *header,
+                            GError **error)
+{
+    gsize size = g_bytes_get_size(boot->kernel);
+    gsize start = setup_size(header);
+    gsize end = start + (gsize)header->syssize * PARAGRAPH;
+
+    if (start >= size) {
+        vm_error_set(error, "-kernel %s: ends before the kernel begins", boot->kernel_path);
+        return FALSE;
+    }
+    if (end >= size + PARAGRAPH) {
+        vm_error_set(error, "-kernel %s: is cut off: it has %zu bytes, and %zu by its header",
+                     boot->kernel_path, size, end);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean bzimage_check(const LinuxBoot *boot, GError **error)
 {
     struct setup_header header;
 
     read_header(boot, &header);
     if (header.boot_flag != BOOT_FLAG || header.header != HEADER_MAGIC) {
-        vm_error_set(error, "-kernel %s: is neither a bzImage nor an ELF image", boot->kernel_path);
+        vm_error_set(error, "-kernel %s: is %s", boot->kernel_path,
+                     is_efi_program(boot)
+                         ? "an EFI program, and there is no EFI here; use the bzImage within it"
+                         : "neither a bzImage nor an ELF image");
         return FALSE;
     }
     if (header.version >= PROTOCOL_FLAGS && !(header.loadflags & LOADED_HIGH)) {
@@ -82,11 +113,7 @@ gboolean bzimage_check(const LinuxBoot *boot, GError **error)
                      boot->kernel_path);
         return FALSE;
     }
-    if (setup_size(&header) >= g_bytes_get_size(boot->kernel)) {
-        vm_error_set(error, "-kernel %s: ends before the kernel begins", boot->kernel_path);
-        return FALSE;
-    }
-    return TRUE;
+    return check_whole(boot, &header, error);
 }
 
 /* --- boot_params --- */

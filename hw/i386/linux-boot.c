@@ -38,28 +38,40 @@ static GMappedFile *map_file(const char *option, const char *path, GError **erro
     return file;
 }
 
-/* Images that a user may take for a kernel, with what can be done about it. */
-static gboolean refuse_packed(const LinuxBoot *boot, GError **error)
+#define PACKED(name, command) "is packed with " name "; unpack it with " command " first"
+#define FOREIGN(name) "is a kernel for " name "; use one for x86-64"
+
+/* Files that a user may take for a kernel of ours, with what can be done about it. */
+static gboolean refuse_others(const LinuxBoot *boot, GError **error)
 {
     static const struct {
+        gsize offset;
         const char *magic;
         gsize size;
-        const char *name, *advice;
-    } packed[] = {
-        {"\xfd"
+        const char *message;
+    } others[] = {
+        {0,
+         "\xfd"
          "7zXZ",
-         5, "xz", "unxz"},
-        {"\x28\xb5\x2f\xfd", 4, "zstd", "unzstd"},
-        {"\x04\x22\x4d\x18", 4, "LZ4", "unlz4"},
-        {"BZh", 3, "bzip2", "bunzip2"},
+         5, PACKED("xz", "unxz")},
+        {0, "\x5d\0\0", 3, PACKED("lzma", "unlzma")},
+        {0, "\x28\xb5\x2f\xfd", 4, PACKED("zstd", "unzstd")},
+        {0, "\x04\x22\x4d\x18", 4, PACKED("LZ4", "unlz4")},
+        {0, "\x02\x21\x4c\x18", 4, PACKED("LZ4", "unlz4")}, /* its older format */
+        {0, "BZh", 3, PACKED("bzip2", "bunzip2")},
+        {0, "\x89LZO", 4, PACKED("LZO", "lzop -d")},
+        {0, "\x27\x05\x19\x56", 4, "is an image for U-Boot; use the bzImage"},
+        {4, "zimg", 4, "is a zboot image, which EFI firmware unpacks; use the kernel within it"},
+        {0x38, "ARM\x64", 4, FOREIGN("64-bit ARM")}, /* Documentation/arch/arm64/booting.rst */
+        {0x38, "RSC\x05", 4, FOREIGN("RISC-V")},     /* arch/riscv/boot-image-header.rst */
     };
     const char *bytes = g_bytes_get_data(boot->kernel, NULL);
     gsize size = g_bytes_get_size(boot->kernel);
 
-    for (guint i = 0; i < G_N_ELEMENTS(packed); i++) {
-        if (size >= packed[i].size && memcmp(bytes, packed[i].magic, packed[i].size) == 0) {
-            vm_error_set(error, "-kernel %s: is packed with %s; unpack it with %s first",
-                         boot->kernel_path, packed[i].name, packed[i].advice);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        if (size >= others[i].offset + others[i].size &&
+            memcmp(bytes + others[i].offset, others[i].magic, others[i].size) == 0) {
+            vm_error_set(error, "-kernel %s: %s", boot->kernel_path, others[i].message);
             return TRUE;
         }
     }
@@ -101,7 +113,7 @@ LinuxBoot *linux_boot_new(const char *kernel, const char *initrd, const char *co
         }
     }
     boot->elf = is_elf(boot);
-    if (refuse_packed(boot, error) ||
+    if (refuse_others(boot, error) ||
         !(boot->elf ? pvh_check(boot, error) : bzimage_check(boot, error))) {
         return NULL;
     }

@@ -43,6 +43,7 @@ static inline GByteArray *image_bzimage(void)
     GByteArray *image = g_byte_array_new();
     struct setup_header header = {
         .setup_sects = IMAGE_SETUP_SIZE / 512 - 1,
+        .syssize = (IMAGE_KERNEL_SIZE + 15) / 16,
         .boot_flag = 0xaa55,
         /* A short jump behind the header: its length says where the header ends. */
         .jump = (guint16)(0xeb | (IMAGE_HEADER + sizeof(header) - 0x202) << 8),

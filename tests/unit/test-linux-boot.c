@@ -356,7 +356,13 @@ static void test_not_a_kernel(void)
          6, "is packed with xz; unpack it with unxz first"},
         {"\x28\xb5\x2f\xfd", 4, "is packed with zstd; unpack it with unzstd first"},
         {"\x04\x22\x4d\x18", 4, "is packed with LZ4; unpack it with unlz4 first"},
+        {"\x02\x21\x4c\x18", 4, "is packed with LZ4; unpack it with unlz4 first"},
         {"BZh9", 4, "is packed with bzip2; unpack it with bunzip2 first"},
+        {"\x5d\0\0\x80", 4, "is packed with lzma; unpack it with unlzma first"},
+        {"\x89LZO\0\r\n\x1a\n", 9, "is packed with LZO; unpack it with lzop -d first"},
+        {"\x27\x05\x19\x56", 4, "is an image for U-Boot; use the bzImage"},
+        {"MZ\0\0zimg", 8, "is a zboot image, which EFI firmware unpacks; use the kernel within it"},
+        {"MZ\0", 3, "is an EFI program, and there is no EFI here; use the bzImage within it"},
         {"x", 1, "is neither a bzImage nor an ELF image"},
         {"#!/bin/sh\n", 10, "is neither a bzImage nor an ELF image"},
         {"\x7f"
@@ -369,6 +375,13 @@ static void test_not_a_kernel(void)
         save(kernel_path, cases[i].bytes, cases[i].size);
         check_refused(NULL, NULL, message);
     }
+    char image[0x3c] = "MZ";
+    memcpy(image + 0x38, "ARM\x64", 4);
+    save(kernel_path, image, sizeof(image));
+    check_refused(NULL, NULL, "-kernel KERNEL: is a kernel for 64-bit ARM; use one for x86-64");
+    memcpy(image + 0x38, "RSC\x05", 4);
+    save(kernel_path, image, sizeof(image));
+    check_refused(NULL, NULL, "-kernel KERNEL: is a kernel for RISC-V; use one for x86-64");
     save(kernel_path, "", 0);
     check_refused(NULL, NULL, "-kernel KERNEL: is empty");
     g_assert_cmpint(g_unlink(kernel_path), ==, 0);
@@ -403,6 +416,16 @@ static void test_bad_bzimage(void)
     g_byte_array_set_size(image, IMAGE_SETUP_SIZE);
     save_kernel(image);
     check_refused(NULL, NULL, "-kernel KERNEL: ends before the kernel begins");
+    image = image_bzimage();
+    g_byte_array_set_size(image, image->len - 9); /* 8: less than a paragraph, but for the last */
+    save_kernel(image);
+    check_refused(NULL, NULL,
+                  "-kernel KERNEL: is cut off: it has 6527 bytes, and 6544 by its header");
+    image = image_bzimage();
+    image_header(image)->syssize = UINT32_MAX;
+    save_kernel(image);
+    check_refused(NULL, NULL,
+                  "-kernel KERNEL: is cut off: it has 6536 bytes, and 68719478256 by its header");
     image = image_bzimage();
     image_header(image)->boot_flag = 0;
     save_kernel(image);
