@@ -362,6 +362,17 @@ gboolean backend_message(Backend *backend, guint index, BackendMessage *message)
     return there;
 }
 
+gboolean backend_find_message(Backend *backend, uint32_t request, guint occurrence,
+                              BackendMessage *message)
+{
+    for (guint i = 0; backend_message(backend, i, message); i++) {
+        if (message->header.request == request && --occurrence == 0) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 gboolean backend_wait(Backend *backend, uint32_t request, uint64_t count, guint milliseconds)
 {
     gint64 deadline = g_get_monotonic_time() + milliseconds * 1000LL;

@@ -70,6 +70,9 @@ uint64_t backend_count(Backend *backend, uint32_t request); /* over all connecti
 uint64_t backend_total(Backend *backend);
 /* The @index-th message since creation, FALSE if there are not so many or no log is kept. */
 gboolean backend_message(Backend *backend, guint index, BackendMessage *message);
+/* The @occurrence-th (from 1) message of @request in the log; FALSE if there are not so many. */
+gboolean backend_find_message(Backend *backend, uint32_t request, guint occurrence,
+                              BackendMessage *message);
 /* Waits until @count messages of @request have been handled. */
 gboolean backend_wait(Backend *backend, uint32_t request, uint64_t count, guint milliseconds);
 gboolean backend_wait_connections(Backend *backend, guint count, guint milliseconds);

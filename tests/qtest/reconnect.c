@@ -75,19 +75,9 @@ void reconnect_expect_nothing(Rig *rig)
     qmp_expect_no_event(rig->qmp, EVENT, 0);
 }
 
-Backend *reconnect_backend(Rig *rig)
-{
-    return rig_backend(rig, 0);
-}
-
-VirtDevice *reconnect_driver(Rig *rig)
-{
-    return rig->drivers->pdata[0];
-}
-
 gboolean reconnect_needs_reset(Rig *rig)
 {
-    return (virt_device_status(reconnect_driver(rig)) & VIRTIO_CONFIG_S_NEEDS_RESET) != 0;
+    return (virt_device_status(rig_driver(rig, 0)) & VIRTIO_CONFIG_S_NEEDS_RESET) != 0;
 }
 
 void reconnect_hang_up(Rig *rig)
@@ -95,7 +85,7 @@ void reconnect_hang_up(Rig *rig)
     g_autoptr(json_object) event = NULL;
     const char *request;
 
-    backend_hang_up(reconnect_backend(rig));
+    backend_hang_up(rig_backend(rig, 0));
     event = next_event(rig, "reconnecting", "hung up");
     request = qmp_get_string(event, "data/request");
     if (request) {
@@ -109,7 +99,7 @@ static void listen_no_more(Rig *rig)
     BackendFault fault = {
         .request = VHOST_USER_GET_FEATURES, .occurrence = 0, .kind = FAULT_CLOSE_BEFORE};
 
-    backend_fault(reconnect_backend(rig), &fault);
+    backend_fault(rig_backend(rig, 0), &fault);
 }
 
 void reconnect_shut_out(Rig *rig)
@@ -122,7 +112,7 @@ void reconnect_shut_out(Rig *rig)
 void reconnect_shut_out_idle(Rig *rig)
 {
     listen_no_more(rig);
-    backend_hang_up(reconnect_backend(rig));
+    backend_hang_up(rig_backend(rig, 0));
     reconnect_expect(rig, "reconnecting", NULL, "hung up");
     reconnect_assert(rig, "connected", "false");
 }
@@ -132,7 +122,7 @@ void reconnect_await(Rig *rig, guint rings)
     gint64 deadline = g_get_monotonic_time() + RECONNECT_WAIT * 1000LL;
 
     wait_info(rig, "connected", "true");
-    while (backend_rings_running(reconnect_backend(rig)) < rings) {
+    while (backend_rings_running(rig_backend(rig, 0)) < rings) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         g_usleep(1000);
     }
@@ -140,7 +130,7 @@ void reconnect_await(Rig *rig, guint rings)
 
 void reconnect_let_in(Rig *rig, guint rings)
 {
-    backend_faults_clear(reconnect_backend(rig));
+    backend_faults_clear(rig_backend(rig, 0));
     reconnect_await(rig, rings);
     qmp_events_clear(rig->qmp); /* of connections that were shut out */
 }

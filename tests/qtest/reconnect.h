@@ -16,8 +16,6 @@ extern const RigOptions reconnect_options;
 /* The machine over @config (NULL: backend_config_init()) with its driver running. */
 Rig *reconnect_start(const BackendConfig *config);
 
-Backend *reconnect_backend(Rig *rig);
-VirtDevice *reconnect_driver(Rig *rig);
 /* TRUE if the device asks its driver for a reset. */
 gboolean reconnect_needs_reset(Rig *rig);
 

@@ -98,6 +98,16 @@ Rig *rig_start(const BackendConfig *config, const RigOptions *options)
     return rig;
 }
 
+Rig *rig_start_with(uint64_t features, uint64_t protocol_features, const RigOptions *options)
+{
+    BackendConfig config;
+
+    backend_config_init(&config);
+    config.features |= features;
+    config.protocol_features |= protocol_features;
+    return rig_start(&config, options);
+}
+
 char *rig_start_refused(const BackendConfig *config, const RigOptions *options)
 {
     static const RigOptions defaults;
@@ -120,6 +130,11 @@ Backend *rig_backend(Rig *rig, guint device)
     return rig->backends->pdata[device];
 }
 
+VirtDevice *rig_driver(Rig *rig, guint device)
+{
+    return rig->drivers->pdata[device];
+}
+
 BlkDisk *rig_disk(Rig *rig, guint device)
 {
     return rig->disks->pdata[device];
@@ -140,6 +155,17 @@ void rig_end(Rig *rig)
         }
     }
     rig_free(rig);
+}
+
+VirtDevice *rig_find_driver(Rig *rig)
+{
+    VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
+
+    if (!driver) {
+        vmm_fail("no disk at slot %u", RIG_DISK_SLOT);
+    }
+    g_ptr_array_add(rig->drivers, driver);
+    return driver;
 }
 
 void rig_boot(Rig *rig, const BlkOptions *options)
@@ -303,6 +329,11 @@ void rig_unplug_slot(Rig *rig, guint number, guint slot)
 
 /* --- checks --- */
 
+uint64_t rig_buffer(Rig *rig)
+{
+    return guest_memory_alloc(&rig->memory, 4096, 4096);
+}
+
 void rig_check_data(Rig *rig, guint device, uint64_t address)
 {
     uint8_t out[4096], in[4096];
@@ -370,6 +401,52 @@ void rig_settle(Rig *rig)
         }
         before = now;
     }
+}
+
+void rig_wait_request(Rig *rig, uint32_t request, uint64_t count)
+{
+    if (!backend_wait(rig_backend(rig, 0), request, count, RIG_WAIT)) {
+        vmm_fail("%s did not come %" G_GUINT64_FORMAT " times", vhost_user_request_name(request),
+                 count);
+    }
+}
+
+void rig_wait_rings(Rig *rig, guint count)
+{
+    for (guint tries = 0; backend_rings_running(rig_backend(rig, 0)) != count; tries++) {
+        if (tries > RIG_WAIT) {
+            vmm_fail("%u rings run where %u were to", backend_rings_running(rig_backend(rig, 0)),
+                     count);
+        }
+        g_usleep(1000);
+    }
+}
+
+void rig_wait_output(Rig *rig, const char *wanted)
+{
+    for (guint tries = 0; tries < RIG_WAIT; tries++) {
+        g_autofree char *output = vmm_output(rig->vmm);
+
+        if (strstr(output, wanted)) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    vmm_fail("the program does not say '%s'", wanted);
+}
+
+void rig_recover(Rig *rig)
+{
+    for (guint tries = 0; !(virt_device_status(rig_driver(rig, 0)) & VIRTIO_CONFIG_S_NEEDS_RESET);
+         tries++) {
+        if (tries > RIG_WAIT) {
+            vmm_fail("the device does not ask for a reset");
+        }
+        g_usleep(1000);
+    }
+    backend_faults_clear(rig_backend(rig, 0));
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, rig_buffer(rig));
 }
 
 void rig_assert_names(const char *text, ...)

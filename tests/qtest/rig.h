@@ -14,6 +14,7 @@
 #define RIG_DIMM (UINT64_C(2) << 20) /* bytes of a DIMM */
 #define RIG_AREA (UINT64_C(4) << 30) /* where the hot-plug area begins */
 #define RIG_DISK_SLOT 4              /* PCI slot of the first disk */
+#define RIG_WAIT 30000               /* milliseconds, for what must come */
 
 typedef struct RigOptions {
     guint devices;                                          /* 0: 1 */
@@ -43,6 +44,8 @@ typedef struct Rig {
 /* Backends with @config (NULL: backend_config_init()) and the machine over them. @options may be
  * NULL. */
 Rig *rig_start(const BackendConfig *config, const RigOptions *options);
+/* With features beside those of backend_config_init(). */
+Rig *rig_start_with(uint64_t features, uint64_t protocol_features, const RigOptions *options);
 /* The same where the program is to refuse; returns its output, caller frees. */
 char *rig_start_refused(const BackendConfig *config, const RigOptions *options);
 /* Quits (status 0 is expected), checks that no backend saw a breach of the protocol. */
@@ -52,7 +55,11 @@ void rig_end(Rig *rig);
 void rig_free(Rig *rig);
 
 Backend *rig_backend(Rig *rig, guint device);
+VirtDevice *rig_driver(Rig *rig, guint device);
 BlkDisk *rig_disk(Rig *rig, guint device);
+
+/* The driver of disk 0 before anything is negotiated; rig_driver() from then on. */
+VirtDevice *rig_find_driver(Rig *rig);
 
 /* Every driver from reset to DRIVER_OK, @options as in blk_disk_start(); waits until the backends
  * run the rings. */
@@ -79,6 +86,8 @@ uint64_t rig_dimm_address(Rig *rig, guint number); /* 0: not there */
 uint64_t *rig_dimm_addresses(Rig *rig, guint first, guint count);
 gint64 rig_dimm_slot(Rig *rig, guint number); /* -1: not there */
 
+/* A page of boot memory of its own. */
+uint64_t rig_buffer(Rig *rig);
 /* Writes and reads back sectors of disk @device through a buffer at @address. */
 void rig_check_data(Rig *rig, guint device, uint64_t address);
 
@@ -87,6 +96,14 @@ uint64_t rig_count(Rig *rig, uint32_t request);
 void rig_clear(Rig *rig); /* of all counts and logs */
 /* Waits until all backends have run the whole queue of messages: a count that no longer grows. */
 void rig_settle(Rig *rig);
+
+/* Until the first backend has seen @request @count times, or runs exactly @count rings. */
+void rig_wait_request(Rig *rig, uint32_t request, uint64_t count);
+void rig_wait_rings(Rig *rig, guint count);
+/* Until the program has said @wanted. */
+void rig_wait_output(Rig *rig, const char *wanted);
+/* Until the first device asks for a reset, and works again after it and without faults. */
+void rig_recover(Rig *rig);
 
 /* Fails unless @text contains each of the strings up to a NULL. */
 void rig_assert_names(const char *text, ...) G_GNUC_NULL_TERMINATED;

@@ -15,7 +15,7 @@ static void test_reply_timeout(void)
     g_autoptr(GError) error = NULL;
 
     rig_boot(rig, NULL);
-    backend_fault(reconnect_backend(rig), &fault);
+    backend_fault(rig_backend(rig, 0), &fault);
     g_assert_false(rig_plug_at(rig, 0, 0, &error));
     rig_assert_names(error->message, "'b0'", "ADD_MEM_REG", "within 300 ms", NULL);
     reconnect_expect(rig, "dead", "ADD_MEM_REG", "within 300 ms");
@@ -44,7 +44,7 @@ static void test_stop_and_continue(void)
     uint64_t buffer;
     guint tag;
 
-    buffer = guest_memory_alloc(&rig->memory, 4096, 4096);
+    buffer = rig_buffer(rig);
     rig_check_data(rig, 0, buffer);
     reconnect_shut_out(rig);
     tag = blk_disk_submit(rig_disk(rig, 0), 0, VIRTIO_BLK_T_OUT, 0, buffer, 512);
@@ -53,7 +53,7 @@ static void test_stop_and_continue(void)
     check_state(rig, "stop", "paused");
     /* It comes back to a machine that stands: its rings begin with the machine. */
     reconnect_let_in(rig, 0);
-    g_assert_cmpuint(backend_rings_running(reconnect_backend(rig)), ==, 0);
+    g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
     check_state(rig, "cont", "running");
     g_assert_cmpint(blk_disk_finish(rig_disk(rig, 0), tag, RECONNECT_WAIT), ==, VIRTIO_BLK_S_OK);
     rig_check_data(rig, 0, buffer);
@@ -67,14 +67,14 @@ static void test_driver_reset(void)
     uint64_t buffer;
     guint tag;
 
-    buffer = guest_memory_alloc(&rig->memory, 4096, 4096);
+    buffer = rig_buffer(rig);
     rig_check_data(rig, 0, buffer);
     reconnect_shut_out(rig);
-    virt_device_set_status(reconnect_driver(rig), 0);
-    g_assert_cmpuint(virt_device_status(reconnect_driver(rig)), ==, 0);
+    virt_device_set_status(rig_driver(rig, 0), 0);
+    g_assert_cmpuint(virt_device_status(rig_driver(rig, 0)), ==, 0);
     g_ptr_array_set_size(rig->disks, 0);
-    g_ptr_array_add(rig->disks, blk_disk_start(reconnect_driver(rig), &rig->memory, NULL));
-    g_assert_cmpuint(virt_device_status(reconnect_driver(rig)) & VIRTIO_CONFIG_S_DRIVER_OK, !=, 0);
+    g_ptr_array_add(rig->disks, blk_disk_start(rig_driver(rig, 0), &rig->memory, NULL));
+    g_assert_cmpuint(virt_device_status(rig_driver(rig, 0)) & VIRTIO_CONFIG_S_DRIVER_OK, !=, 0);
     tag = blk_disk_submit(rig_disk(rig, 0), 0, VIRTIO_BLK_T_IN, 0, buffer, 512);
     g_assert_cmpint(blk_disk_finish(rig_disk(rig, 0), tag, 50), ==, -1);
     reconnect_let_in(rig, 1);
@@ -115,7 +115,7 @@ static void test_unplug(void)
     vmm_unplug(rig->vmm, "b0", RIG_DISK_SLOT);
     rig_plug(rig, 0);
     /* The chardev is free for another one. */
-    backend_faults_clear(reconnect_backend(rig));
+    backend_faults_clear(rig_backend(rig, 0));
     json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'device_add','arguments':{'driver':"
                                                   "'vhost-user-blk-pci','id':'b0','chardev':'s0',"
                                                   "'addr':'4'}}"));

@@ -1,42 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the protocol offers beside memory: inflight buffer, status and reset, packed rings, reset of
- * one ring, the backend's own requests, configuration space.
+ * What the protocol offers about devices and rings: inflight buffer, status and reset, packed
+ * rings, reset of one ring; and a backend that lacks what it needs.
  */
 #include "qtest/rig.h"
 
-#include <stddef.h>
-#include <string.h>
-
 #define RING_RESET 40 /* VIRTIO_F_RING_RESET (virtio 1.2, 6) */
-#define PATIENCE 30000
-
-static VirtDevice *driver_of(Rig *rig)
-{
-    return rig->drivers->pdata[0];
-}
-
-static uint64_t new_buffer(Rig *rig)
-{
-    return guest_memory_alloc(&rig->memory, 4096, 4096);
-}
-
-/* The payload of the @occurrence-th (from 1) message of @request since the log was cleared. */
-static gboolean find_message(Rig *rig, uint32_t request, guint occurrence, BackendMessage *message)
-{
-    for (guint i = 0; backend_message(rig_backend(rig, 0), i, message); i++) {
-        if (message->header.request == request && --occurrence == 0) {
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
 
 static uint64_t number_of(Rig *rig, uint32_t request, guint occurrence)
 {
     BackendMessage message;
 
-    if (!find_message(rig, request, occurrence, &message)) {
+    if (!backend_find_message(rig_backend(rig, 0), request, occurrence, &message)) {
         vmm_fail("%s did not come %u times", vhost_user_request_name(request), occurrence);
     }
     return message.payload.u64;
@@ -60,75 +35,19 @@ static void execute(Rig *rig, const char *command)
     json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'%s'}", command));
 }
 
-static void wait_count(Rig *rig, uint32_t request, uint64_t count)
-{
-    if (!backend_wait(rig_backend(rig, 0), request, count, PATIENCE)) {
-        vmm_fail("%s did not come %" G_GUINT64_FORMAT " times", vhost_user_request_name(request),
-                 count);
-    }
-}
-
-static void wait_for_rings(Rig *rig, guint count)
-{
-    for (guint tries = 0; backend_rings_running(rig_backend(rig, 0)) != count; tries++) {
-        if (tries > PATIENCE) {
-            vmm_fail("%u rings run where %u were to", backend_rings_running(rig_backend(rig, 0)),
-                     count);
-        }
-        g_usleep(1000);
-    }
-}
-
-static void wait_for_output(Rig *rig, const char *wanted)
-{
-    for (guint tries = 0; tries < PATIENCE; tries++) {
-        g_autofree char *output = vmm_output(rig->vmm);
-
-        if (strstr(output, wanted)) {
-            return;
-        }
-        g_usleep(1000);
-    }
-    vmm_fail("the program does not say '%s'", wanted);
-}
-
-/* Until the device asks for a reset, and works again after it. */
-static void recover(Rig *rig)
-{
-    for (guint tries = 0; !(virt_device_status(driver_of(rig)) & VIRTIO_CONFIG_S_NEEDS_RESET);
-         tries++) {
-        if (tries > PATIENCE) {
-            vmm_fail("the device does not ask for a reset");
-        }
-        g_usleep(1000);
-    }
-    backend_faults_clear(rig_backend(rig, 0));
-    rig_boot(rig, NULL);
-    rig_check_data(rig, 0, new_buffer(rig));
-}
-
-static Rig *start_with(uint64_t features, uint64_t protocol_features, const RigOptions *options)
-{
-    BackendConfig config;
-
-    backend_config_init(&config);
-    config.features |= features;
-    config.protocol_features |= protocol_features;
-    return rig_start(&config, options);
-}
-
 /* --- inflight buffer --- */
 
 /* Fetched once, given back at each start, a new one after a reset.  That it is the same file the
  * backend checks. */
 static void test_inflight(void)
 {
-    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), NULL);
+    Rig *rig = rig_start_with(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), NULL);
     BackendMessage message;
 
     rig_boot(rig, NULL);
     g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 1);
-    g_assert_true(find_message(rig, VHOST_USER_SET_INFLIGHT_FD, 1, &message));
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_INFLIGHT_FD, 1, &message));
     g_assert_cmpuint(message.fds, ==, 1);
     g_assert_cmpuint(message.payload.inflight.num_queues, ==, 1);
     g_assert_cmpuint(message.payload.inflight.queue_size, ==, 128);
@@ -137,15 +56,15 @@ static void test_inflight(void)
 
     execute(rig, "stop");
     execute(rig, "cont");
-    wait_for_rings(rig, 1);
+    rig_wait_rings(rig, 1);
     g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 1);
     g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 2);
-    rig_check_data(rig, 0, new_buffer(rig));
+    rig_check_data(rig, 0, rig_buffer(rig));
 
     rig_boot(rig, NULL);
     g_assert_cmpuint(rig_count(rig, VHOST_USER_GET_INFLIGHT_FD), ==, 2);
     g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 3);
-    rig_check_data(rig, 0, new_buffer(rig));
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -153,7 +72,7 @@ static void test_inflight(void)
 
 static void test_status(void)
 {
-    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
+    Rig *rig = rig_start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
     guint last;
 
     rig_boot(rig, NULL);
@@ -163,13 +82,13 @@ static void test_status(void)
     g_assert_cmpuint(place_of(rig, VHOST_USER_SET_FEATURES), <,
                      place_of(rig, VHOST_USER_GET_STATUS));
     rig_clear(rig);
-    virt_device_reset(driver_of(rig));
-    wait_count(rig, VHOST_USER_SET_STATUS, 1);
+    virt_device_reset(rig_driver(rig, 0));
+    rig_wait_request(rig, VHOST_USER_SET_STATUS, 1);
     g_assert_cmpuint(number_of(rig, VHOST_USER_SET_STATUS, 1), ==, 0);
     g_assert_cmpuint(place_of(rig, VHOST_USER_GET_VRING_BASE), <,
                      place_of(rig, VHOST_USER_SET_STATUS));
     rig_boot(rig, NULL);
-    rig_check_data(rig, 0, new_buffer(rig));
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -178,31 +97,31 @@ static void test_status_refused(void)
 {
     BackendFault fault = {
         .request = VHOST_USER_GET_STATUS, .occurrence = 1, .kind = FAULT_REFUSE, .value = 3};
-    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
+    Rig *rig = rig_start_with(0, BIT(VHOST_USER_PROTOCOL_F_STATUS), NULL);
     VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
 
     g_ptr_array_add(rig->drivers, driver);
     backend_fault(rig_backend(rig, 0), &fault);
     blk_disk_free(blk_disk_start(driver, &rig->memory, NULL));
-    wait_for_output(rig, "FEATURES_OK");
+    rig_wait_output(rig, "FEATURES_OK");
     g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
-    recover(rig);
+    rig_recover(rig);
     rig_end(rig);
 }
 
 static void test_reset_device(gconstpointer data)
 {
     gboolean machine = GPOINTER_TO_INT(data);
-    Rig *rig = start_with(0, BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE), NULL);
+    Rig *rig = rig_start_with(0, BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE), NULL);
 
     rig_boot(rig, NULL);
     rig_clear(rig);
     if (machine) {
         execute(rig, "system_reset");
     } else {
-        virt_device_reset(driver_of(rig));
+        virt_device_reset(rig_driver(rig, 0));
     }
-    wait_count(rig, VHOST_USER_RESET_DEVICE, 1);
+    rig_wait_request(rig, VHOST_USER_RESET_DEVICE, 1);
     g_assert_cmpuint(place_of(rig, VHOST_USER_GET_VRING_BASE), <,
                      place_of(rig, VHOST_USER_RESET_DEVICE));
     g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
@@ -210,7 +129,7 @@ static void test_reset_device(gconstpointer data)
         rig_forget_drivers(rig);
     }
     rig_boot(rig, NULL);
-    rig_check_data(rig, 0, new_buffer(rig));
+    rig_check_data(rig, 0, rig_buffer(rig));
     g_assert_cmpuint(rig_count(rig, VHOST_USER_ADD_MEM_REG), ==, 0);
     rig_end(rig);
 }
@@ -241,7 +160,8 @@ static void check_packed_address(Rig *rig, uint64_t descriptors)
     uint64_t base;
 
     g_assert_true(backend_region(rig_backend(rig, 0), 0, &region));
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_ADDR, 1, &message));
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_ADDR, 1, &message));
     base = region.user_address - region.guest_address;
     g_assert_cmpuint(message.payload.address.descriptor, ==, base + descriptors);
     g_assert_cmpuint(message.payload.address.available, ==, base + RIG_RAM - 8);
@@ -256,20 +176,21 @@ static void test_packed(void)
                             .occurrence = 1,
                             .kind = FAULT_REFUSE,
                             .value = (uint64_t)base << 32};
-    Rig *rig = start_with(BIT(VIRTIO_F_RING_PACKED), 0, NULL);
+    Rig *rig = rig_start_with(BIT(VIRTIO_F_RING_PACKED), 0, NULL);
     VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
-    uint64_t descriptors = new_buffer(rig);
+    uint64_t descriptors = rig_buffer(rig);
     BackendMessage message;
 
     g_ptr_array_add(rig->drivers, driver);
     g_assert_true(virt_device_negotiate(driver, BIT(VIRTIO_F_RING_PACKED), FALSE));
     place_packed_ring(driver, descriptors);
     virt_device_driver_ok(driver);
-    wait_for_rings(rig, 1);
+    rig_wait_rings(rig, 1);
     g_assert_true(number_of(rig, VHOST_USER_SET_FEATURES, 1) & BIT(VIRTIO_F_RING_PACKED));
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_NUM, 1, &message));
+    g_assert_true(backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_NUM, 1, &message));
     g_assert_cmpuint(message.payload.state.num, ==, 100);
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 1, &message));
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_BASE, 1, &message));
     g_assert_cmpuint(message.payload.state.num, ==, first);
     check_packed_address(rig, descriptors);
 
@@ -278,8 +199,9 @@ static void test_packed(void)
     execute(rig, "stop");
     g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 0);
     execute(rig, "cont");
-    wait_for_rings(rig, 1);
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 2, &message));
+    rig_wait_rings(rig, 1);
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_BASE, 2, &message));
     g_assert_cmpuint(message.payload.state.num, ==, base);
     rig_end(rig);
 }
@@ -295,12 +217,12 @@ static void test_ring_reset(void)
 {
     RigOptions options = {.arguments = "-global vhost-user-blk-pci.num-queues=2"};
     BlkOptions disk = {.queues = 2, .features = BIT(RING_RESET) | BIT(VIRTIO_BLK_F_MQ)};
-    Rig *rig = start_with(BIT(RING_RESET), 0, &options);
+    Rig *rig = rig_start_with(BIT(RING_RESET), 0, &options);
     BackendMessage message;
     uint64_t buffer;
 
     rig_boot(rig, &disk);
-    buffer = new_buffer(rig);
+    buffer = rig_buffer(rig);
     for (guint i = 0; i < 3; i++) {
         g_assert_cmpint(read_sector(rig, 1, buffer), ==, VIRTIO_BLK_S_OK);
     }
@@ -308,16 +230,19 @@ static void test_ring_reset(void)
     virt_ring_reset(blk_disk_ring(rig_disk(rig, 0), 1));
     /* The driver read that it is done: the backend has let go already. */
     g_assert_cmpuint(backend_rings_running(rig_backend(rig, 0)), ==, 1);
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_ENABLE, 1, &message));
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_ENABLE, 1, &message));
     g_assert_cmpuint(message.payload.state.index, ==, 1);
     g_assert_cmpuint(message.payload.state.num, ==, 0);
-    g_assert_true(find_message(rig, VHOST_USER_GET_VRING_BASE, 1, &message));
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_GET_VRING_BASE, 1, &message));
     g_assert_cmpuint(message.payload.state.index, ==, 1);
     g_assert_cmpint(read_sector(rig, 0, buffer), ==, VIRTIO_BLK_S_OK);
 
     virt_ring_enable(blk_disk_ring(rig_disk(rig, 0), 1));
-    wait_for_rings(rig, 2);
-    g_assert_true(find_message(rig, VHOST_USER_SET_VRING_BASE, 1, &message));
+    rig_wait_rings(rig, 2);
+    g_assert_true(
+        backend_find_message(rig_backend(rig, 0), VHOST_USER_SET_VRING_BASE, 1, &message));
     g_assert_cmpuint(message.payload.state.index, ==, 1);
     g_assert_cmpuint(message.payload.state.num, ==, 0);
     for (guint i = 0; i < 3; i++) {
@@ -332,150 +257,27 @@ static void test_ring_reset_refused(void)
     BackendFault fault = {
         .request = VHOST_USER_SET_VRING_ADDR, .occurrence = 1, .kind = FAULT_REFUSE};
     BlkOptions disk = {.features = BIT(RING_RESET)};
-    Rig *rig = start_with(BIT(RING_RESET), 0, NULL);
+    Rig *rig = rig_start_with(BIT(RING_RESET), 0, NULL);
 
     rig_boot(rig, &disk);
     virt_ring_reset(blk_disk_ring(rig_disk(rig, 0), 0));
     backend_fault(rig_backend(rig, 0), &fault);
     virt_ring_enable(blk_disk_ring(rig_disk(rig, 0), 0));
-    recover(rig);
+    rig_recover(rig);
     rig_plug(rig, 0);
     rig_end(rig);
 }
 
-/* --- configuration space --- */
-
-static uint8_t generation(Rig *rig)
-{
-    return qtest_readb(rig->qtest, driver_of(rig)->common + VIRTIO_PCI_COMMON_CFGGENERATION);
-}
-
-static uint64_t capacity(Rig *rig)
-{
-    return blk_disk_sectors(rig_disk(rig, 0));
-}
-
-static void set_capacity(BackendConfig *config, uint64_t sectors)
-{
-    memcpy(config->config + offsetof(struct virtio_blk_config, capacity), &sectors,
-           sizeof(sectors));
-}
-
-static void wait_for_capacity(Rig *rig, uint64_t sectors)
-{
-    for (guint tries = 0; capacity(rig) != sectors; tries++) {
-        if (tries > PATIENCE) {
-            vmm_fail("the capacity stays %" G_GUINT64_FORMAT, (guint64)capacity(rig));
-        }
-        g_usleep(1000);
-    }
-}
-
-/* The disk grows: new capacity, new generation, an interrupt. */
-static void test_config_change(gconstpointer data)
-{
-    BlkOptions disk = {.msix = GPOINTER_TO_INT(data)};
-    BackendConfig config;
-    uint8_t before;
-    Rig *rig;
-
-    backend_config_init(&config);
-    config.disk_size = 0; /* the capacity is the one that the configuration says */
-    set_capacity(&config, 2048);
-    rig = rig_start(&config, NULL);
-    rig_boot(rig, &disk);
-    g_assert_cmpuint(capacity(rig), ==, 2048);
-    virt_device_interrupt(driver_of(rig), -1);
-    before = generation(rig);
-    set_capacity(&config, 4096);
-    g_assert_true(backend_config_change(rig_backend(rig, 0), config.config));
-    wait_for_capacity(rig, 4096);
-    g_assert_cmpuint(generation(rig), !=, before);
-    g_assert_true(virt_device_interrupt(driver_of(rig), -1));
-    g_assert_false(virt_device_interrupt(driver_of(rig), -1));
-    rig_end(rig);
-}
-
-/* The backend says that its configuration changed and then does not give it. */
-static void test_config_change_fails(void)
-{
-    BackendFault fault = {.request = VHOST_USER_GET_CONFIG, .occurrence = 0, .kind = FAULT_EMPTY};
-    uint8_t bytes[VHOST_USER_MAX_CONFIG_SIZE] = {0};
-    Rig *rig = rig_start(NULL, NULL);
-    uint64_t before;
-
-    rig_boot(rig, NULL);
-    before = capacity(rig);
-    rig_clear(rig);
-    backend_fault(rig_backend(rig, 0), &fault);
-    g_assert_true(backend_config_change(rig_backend(rig, 0), bytes));
-    wait_count(rig, VHOST_USER_GET_CONFIG, 1);
-    rig_check_data(rig, 0, new_buffer(rig));
-    g_assert_cmpuint(capacity(rig), ==, before);
-    rig_plug(rig, 0);
-    rig_end(rig);
-}
-
-static uint64_t cache_mode(Rig *rig)
-{
-    return driver_of(rig)->config + offsetof(struct virtio_blk_config, wce);
-}
-
-/* The one byte that a driver may write; others it may not. */
-static void test_config_write(void)
-{
-    BlkOptions disk = {.features = BIT(VIRTIO_BLK_F_CONFIG_WCE)};
-    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, NULL);
-    BackendMessage message;
-    uint64_t before;
-
-    rig_boot(rig, &disk);
-    before = capacity(rig);
-    qtest_writeb(rig->qtest, cache_mode(rig), 1);
-    wait_count(rig, VHOST_USER_SET_CONFIG, 1);
-    g_assert_true(find_message(rig, VHOST_USER_SET_CONFIG, 1, &message));
-    g_assert_cmpuint(message.payload.config.offset, ==, offsetof(struct virtio_blk_config, wce));
-    g_assert_cmpuint(message.payload.config.size, ==, 1);
-    g_assert_cmpuint(message.payload.config.flags, ==, VHOST_USER_CONFIG_WRITABLE);
-    g_assert_cmpuint(message.payload.config.bytes[0], ==, 1);
-    g_assert_cmpuint(qtest_readb(rig->qtest, cache_mode(rig)), ==, 1);
-
-    qtest_writel(rig->qtest, driver_of(rig)->config, 5);
-    qtest_writel(rig->qtest, cache_mode(rig), 0);
-    g_assert_cmpuint(capacity(rig), ==, before);
-    g_assert_cmpuint(qtest_readb(rig->qtest, cache_mode(rig)), ==, 1);
-    rig_settle(rig);
-    g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_CONFIG), ==, 1);
-    rig_end(rig);
-}
-
-/* What the backend does not take the driver does not keep. */
-static void test_config_write_refused(void)
-{
-    BackendFault fault = {.request = VHOST_USER_SET_CONFIG, .occurrence = 1, .kind = FAULT_REFUSE};
-    BlkOptions disk = {.features = BIT(VIRTIO_BLK_F_CONFIG_WCE)};
-    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, NULL);
-
-    rig_boot(rig, &disk);
-    backend_fault(rig_backend(rig, 0), &fault);
-    qtest_writeb(rig->qtest, cache_mode(rig), 1);
-    for (guint tries = 0; qtest_readb(rig->qtest, cache_mode(rig)) != 0; tries++) {
-        g_assert_cmpuint(tries, <, PATIENCE);
-        g_usleep(1000);
-    }
-    rig_check_data(rig, 0, new_buffer(rig));
-    rig_plug(rig, 0);
-    rig_end(rig);
-}
+/* --- what is offered, and what a backend lacks --- */
 
 static uint64_t offered_with(const char *arguments)
 {
     RigOptions options = {.arguments = arguments};
-    Rig *rig = start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, &options);
+    Rig *rig = rig_start_with(BIT(VIRTIO_BLK_F_CONFIG_WCE), 0, &options);
     uint64_t offered;
 
     g_ptr_array_add(rig->drivers, virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT));
-    offered = virt_device_offered(driver_of(rig));
+    offered = virt_device_offered(rig_driver(rig, 0));
     rig_end(rig);
     return offered;
 }
@@ -492,102 +294,6 @@ static void test_offered(void)
     g_assert_false(offered & BIT(VIRTIO_BLK_F_CONFIG_WCE));
     g_assert_true(offered & BIT(VIRTIO_BLK_F_MQ));
 }
-
-/* --- the backend's own requests --- */
-
-/* Nobody listens to a flood, and nothing else suffers. */
-static void test_flood(void)
-{
-    VhostUserHeader change[64];
-    RigOptions options = {.monitors = 2};
-    Rig *rig = rig_start(NULL, &options);
-    guint sent = 0;
-
-    for (guint i = 0; i < G_N_ELEMENTS(change); i++) {
-        change[i] = (VhostUserHeader){VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 0};
-    }
-    rig_boot(rig, NULL);
-    for (gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-         sent < 2000 && g_get_monotonic_time() < end;) {
-        if (backend_send(rig_backend(rig, 0), change, sizeof(change))) {
-            sent += G_N_ELEMENTS(change);
-        } else if (sent > 1000) {
-            break; /* nobody listens */
-        }
-    }
-    wait_for_output(rig, "floods");
-    rig_check_other_monitor(rig, FALSE);
-    rig_check_data(rig, 0, new_buffer(rig));
-    rig_plug(rig, 0);
-    rig_end(rig);
-}
-
-/* Calls and errors as messages (INBAND_NOTIFICATIONS); those of no ring, or without the feature,
- * are refused. */
-static void test_in_band(gconstpointer negotiated)
-{
-    struct {
-        VhostUserHeader header;
-        VhostUserVringState ring;
-    } __attribute__((packed))
-    call = {{VHOST_USER_BACKEND_VRING_CALL, VHOST_USER_VERSION, sizeof(call.ring)}, {0, 0}};
-    BlkOptions disk = {.msix = TRUE};
-    Rig *rig =
-        start_with(0, negotiated ? BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) : 0, NULL);
-
-    rig_boot(rig, &disk);
-    virt_ring_suppress(blk_disk_ring(rig_disk(rig, 0), 0), TRUE); /* only ours are to come */
-    rig_check_data(rig, 0, new_buffer(rig));
-    g_assert_true(backend_send(rig_backend(rig, 0), &call, sizeof(call)));
-    for (guint tries = 0; negotiated && !virt_device_interrupt(driver_of(rig), 0); tries++) {
-        g_assert_cmpuint(tries, <, PATIENCE);
-        g_usleep(1000);
-    }
-    call.header.request = VHOST_USER_BACKEND_VRING_ERR;
-    for (guint i = 0; i < 3; i++) {
-        g_assert_true(backend_send(rig_backend(rig, 0), &call, sizeof(call)));
-    }
-    if (negotiated) {
-        g_autoptr(json_object) event =
-            qmp_event_or_fail(rig->qmp, "VHOST_USER_DEVICE_ERROR", RIG_PROMPT * 5);
-
-        g_assert_cmpstr(qmp_get_string(event, "data/action"), ==, "needs-reset");
-        rig_assert_names(qmp_get_string(event, "data/reason"), "'b0'", "error in queue 0", NULL);
-        g_assert_true(virt_device_status(driver_of(rig)) & VIRTIO_CONFIG_S_NEEDS_RESET);
-        virt_device_reset(driver_of(rig));
-        rig_boot(rig, NULL);
-    }
-    rig_check_data(rig, 0, new_buffer(rig));
-    qmp_expect_no_event(rig->qmp, "VHOST_USER_DEVICE_ERROR", 50);
-    rig_end(rig);
-}
-
-/* Requests that are none: the socket is closed with a word, the device goes on. */
-static void test_bad_requests(void)
-{
-    static const VhostUserHeader bad[] = {
-        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 8},
-        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, 0, 0},
-        {VHOST_USER_BACKEND_CONFIG_CHANGE_MSG, VHOST_USER_VERSION, 0xfffffff0},
-        {VHOST_USER_BACKEND_VRING_CALL, VHOST_USER_VERSION, 0},
-        {0, VHOST_USER_VERSION, 0},
-        {77, VHOST_USER_VERSION | VHOST_USER_FLAG_NEED_REPLY, 0},
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        Rig *rig = rig_start(NULL, NULL);
-        uint64_t payload = 0;
-
-        rig_boot(rig, NULL);
-        g_assert_true(backend_send(rig_backend(rig, 0), &bad[i], sizeof(bad[i])));
-        backend_send(rig_backend(rig, 0), &payload, MIN(bad[i].size, sizeof(payload)));
-        wait_for_output(rig, "not heard any more");
-        rig_check_data(rig, 0, new_buffer(rig));
-        rig_end(rig);
-    }
-}
-
-/* --- what a backend lacks --- */
 
 typedef struct LackCase {
     uint64_t features, protocol_features; /* not offered */
@@ -648,7 +354,7 @@ static void test_slots_change(void)
     rig_boot(rig, NULL);
     rig_plug(rig, 0);
     vmm_unplug(rig->vmm, "b0", RIG_DISK_SLOT);
-    for (guint tries = 0; backend_connected(rig_backend(rig, 0)) && tries < PATIENCE; tries++) {
+    for (guint tries = 0; backend_connected(rig_backend(rig, 0)) && tries < RIG_WAIT; tries++) {
         g_usleep(1000);
     }
     backend_config_init(&config);
@@ -684,21 +390,9 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-features/packed", test_packed);
     g_test_add_func("/vhost-user-features/ring-reset", test_ring_reset);
     g_test_add_func("/vhost-user-features/ring-reset-refused", test_ring_reset_refused);
-    g_test_add_data_func("/vhost-user-features/config-change/intx", GINT_TO_POINTER(FALSE),
-                         test_config_change);
-    g_test_add_data_func("/vhost-user-features/config-change/msix", GINT_TO_POINTER(TRUE),
-                         test_config_change);
-    g_test_add_func("/vhost-user-features/config-change/fails", test_config_change_fails);
-    g_test_add_func("/vhost-user-features/config-write", test_config_write);
-    g_test_add_func("/vhost-user-features/config-write/refused", test_config_write_refused);
     g_test_add_func("/vhost-user-features/offered", test_offered);
-    g_test_add_func("/vhost-user-features/flood", test_flood);
-    g_test_add_func("/vhost-user-features/bad-requests", test_bad_requests);
     g_test_add_func("/vhost-user-features/lacking", test_lacking);
     g_test_add_func("/vhost-user-features/slots-change", test_slots_change);
     g_test_add_func("/vhost-user-features/boot-index-taken", test_boot_index_taken);
-    g_test_add_data_func("/vhost-user-features/in-band/negotiated", GUINT_TO_POINTER(1),
-                         test_in_band);
-    g_test_add_data_func("/vhost-user-features/in-band/not-negotiated", NULL, test_in_band);
     return g_test_run();
 }

@@ -6,7 +6,6 @@
 #include "qtest/reconnect.h"
 
 #include <stddef.h>
-#include <string.h>
 
 typedef struct MisfitCase {
     const char *name;
@@ -83,15 +82,15 @@ static void test_misfit(gconstpointer data)
     rig_boot(rig, &disk);
     rig_plug(rig, 0);
     rig_plug(rig, 1);
-    backend_set_config(reconnect_backend(rig), &misfit);
+    backend_set_config(rig_backend(rig, 0), &misfit);
     reconnect_hang_up(rig);
     reconnect_expect(rig, "ignored", NULL, one->word);
     /* The machine and its monitor live on, and it may come again as it was. */
     reconnect_expect(rig, "ignored", NULL, one->word);
     g_assert_false(reconnect_needs_reset(rig));
     reconnect_assert(rig, "connected", "false");
-    g_assert_cmpuint(backend_count(reconnect_backend(rig), VHOST_USER_ADD_MEM_REG), ==, 3);
-    backend_set_config(reconnect_backend(rig), &config);
+    g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_ADD_MEM_REG), ==, 3);
+    backend_set_config(rig_backend(rig, 0), &config);
     reconnect_await(rig, 2);
     rig_check_data(rig, 0, rig_dimm_address(rig, 1));
     reconnect_assert(rig, "connections", "2");
@@ -114,12 +113,12 @@ static void test_more_than_before(void)
     more.features |= BIT(VIRTIO_BLK_F_CONFIG_WCE);
     more.config[offsetof(struct virtio_blk_config, num_queues)] = 8;
     rig = reconnect_start(&config);
-    offered = virt_device_offered(reconnect_driver(rig));
-    backend_set_config(reconnect_backend(rig), &more);
+    offered = virt_device_offered(rig_driver(rig, 0));
+    backend_set_config(rig_backend(rig, 0), &more);
     reconnect_hang_up(rig);
     reconnect_await(rig, 1);
-    g_assert_cmphex(virt_device_offered(reconnect_driver(rig)), ==, offered);
-    g_assert_cmpuint(virt_device_queues(reconnect_driver(rig)), ==, 1);
+    g_assert_cmphex(virt_device_offered(rig_driver(rig, 0)), ==, offered);
+    g_assert_cmpuint(virt_device_queues(rig_driver(rig, 0)), ==, 1);
     for (guint i = 0; i < 5; i++) {
         rig_plug(rig, i);
     }
@@ -155,7 +154,7 @@ static void test_refuses_region(void)
 
     rig_plug(rig, 0);
     rig_plug(rig, 1);
-    backend_fault(reconnect_backend(rig), &fault);
+    backend_fault(rig_backend(rig, 0), &fault);
     reconnect_hang_up(rig);
     reconnect_expect(rig, "ignored", "ADD_MEM_REG",
                      "(memory backend 'm0'): backend refused (code 12)");

@@ -5,8 +5,6 @@
  */
 #include "qtest/net-rig.h"
 
-#include <string.h>
-
 typedef struct ControlRow {
     uint8_t class, command;
     guint size;

@@ -4,8 +4,6 @@
  */
 #include "qtest/net-rig.h"
 
-#include <string.h>
-
 #define LINK_UP VIRTIO_NET_S_LINK_UP
 
 /* --- packets --- */

@@ -5,7 +5,6 @@
 #include "qtest/reconnect.h"
 
 #include <stddef.h>
-#include <string.h>
 
 /* --- the whole state comes back --- */
 
@@ -30,8 +29,8 @@ static void test_returns(gconstpointer without)
     for (guint round = 2; round <= 4; round++) {
         reconnect_hang_up(rig);
         reconnect_await(rig, 1);
-        g_assert_cmpuint(backend_connections(reconnect_backend(rig)), ==, round);
-        g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, 3 + 1);
+        g_assert_cmpuint(backend_connections(rig_backend(rig, 0)), ==, round);
+        g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, 3 + 1);
         rig_check_data(rig, 0, rig_dimm_address(rig, 2));
     }
     rig_plug(rig, 3);
@@ -54,7 +53,7 @@ static void test_gap(void)
 
     buffer = guest_memory_alloc(&rig->memory, REQUESTS * 512, 512);
     rig_check_data(rig, 0, buffer);
-    before = backend_requests(reconnect_backend(rig));
+    before = backend_requests(rig_backend(rig, 0));
     reconnect_shut_out(rig);
     for (guint i = 0; i < REQUESTS; i++) {
         qtest_memset(rig->qtest, buffer + i * 512, (uint8_t)(i + 1), 512);
@@ -67,9 +66,9 @@ static void test_gap(void)
                         VIRTIO_BLK_S_OK);
     }
     for (guint i = 0; i < REQUESTS; i++) {
-        g_assert_cmpuint(backend_disk(reconnect_backend(rig))[i * 512], ==, i + 1);
+        g_assert_cmpuint(backend_disk(rig_backend(rig, 0))[i * 512], ==, i + 1);
     }
-    g_assert_cmpuint(backend_requests(reconnect_backend(rig)) - before, ==, REQUESTS);
+    g_assert_cmpuint(backend_requests(rig_backend(rig, 0)) - before, ==, REQUESTS);
     rig_end(rig);
 }
 
@@ -85,12 +84,12 @@ static void test_memory_meanwhile(gconstpointer without)
     rig_unplug(rig, 0);
     rig_plug(rig, 3);
     reconnect_let_in(rig, 1);
-    g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, 1 + 3);
+    g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, 1 + 3);
     for (guint i = 1; i <= 3; i++) {
         rig_check_data(rig, 0, rig_dimm_address(rig, i));
     }
     rig_unplug(rig, 2);
-    g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, 1 + 2);
+    g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, 1 + 2);
     rig_end(rig);
 }
 
@@ -112,19 +111,19 @@ static void test_many_regions(gconstpointer data)
     }
     rig_boot(rig, NULL);
     rig_settle(rig);
-    first = backend_total(reconnect_backend(rig));
-    g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, dimms + 1);
-    backend_clear(reconnect_backend(rig));
+    first = backend_total(rig_backend(rig, 0));
+    g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, dimms + 1);
+    backend_clear(rig_backend(rig, 0));
     reconnect_hang_up(rig);
     reconnect_await(rig, 1);
     rig_check_data(rig, 0, RIG_AREA + (dimms - 1) * RIG_DIMM);
     rig_settle(rig);
-    again = backend_total(reconnect_backend(rig));
-    g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, dimms + 1);
-    g_assert_cmpuint(backend_count(reconnect_backend(rig), VHOST_USER_ADD_MEM_REG), ==, dimms + 1);
-    g_assert_cmpuint(backend_count(reconnect_backend(rig), VHOST_USER_REM_MEM_REG), ==, 0);
-    g_assert_cmpuint(backend_count(reconnect_backend(rig), VHOST_USER_SET_MEM_TABLE), ==, 0);
-    g_assert_cmpuint(backend_count(reconnect_backend(rig), VHOST_USER_GET_MAX_MEM_SLOTS), ==, 1);
+    again = backend_total(rig_backend(rig, 0));
+    g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, dimms + 1);
+    g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_ADD_MEM_REG), ==, dimms + 1);
+    g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_REM_MEM_REG), ==, 0);
+    g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_SET_MEM_TABLE), ==, 0);
+    g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_GET_MAX_MEM_SLOTS), ==, 1);
     g_assert_cmpuint(again, ==, first); /* the return takes what the first start took */
     g_test_message("%u regions: %" G_GUINT64_FORMAT " messages", dimms + 1, again);
     rig_end(rig);
@@ -149,15 +148,15 @@ static void test_ends_at_each_message(gconstpointer data)
     rig_plug(rig, 0);
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
         BackendFault fault = {.request = requests[i], .occurrence = 1, .kind = kind};
-        guint connections = backend_connections(reconnect_backend(rig));
+        guint connections = backend_connections(rig_backend(rig, 0));
 
-        backend_fault(reconnect_backend(rig), &fault);
+        backend_fault(rig_backend(rig, 0), &fault);
         reconnect_hang_up(rig);
         g_assert_true(
-            backend_wait_connections(reconnect_backend(rig), connections + 2, RECONNECT_WAIT));
+            backend_wait_connections(rig_backend(rig, 0), connections + 2, RECONNECT_WAIT));
         reconnect_await(rig, 1);
         rig_check_data(rig, 0, rig_dimm_address(rig, 0));
-        g_assert_cmpuint(backend_regions(reconnect_backend(rig)), ==, 2);
+        g_assert_cmpuint(backend_regions(rig_backend(rig, 0)), ==, 2);
         g_assert_false(reconnect_needs_reset(rig));
         qmp_events_clear(rig->qmp);
     }
@@ -176,39 +175,29 @@ static void test_config_write(void)
     config.features |= BIT(VIRTIO_BLK_F_CONFIG_WCE);
     rig = rig_start(&config, &reconnect_options);
     rig_boot(rig, &disk);
-    mode = reconnect_driver(rig)->config + offsetof(struct virtio_blk_config, wce);
+    mode = rig_driver(rig, 0)->config + offsetof(struct virtio_blk_config, wce);
     qtest_writeb(rig->qtest, mode, 1);
-    g_assert_true(backend_wait(reconnect_backend(rig), VHOST_USER_SET_CONFIG, 1, RECONNECT_WAIT));
+    g_assert_true(backend_wait(rig_backend(rig, 0), VHOST_USER_SET_CONFIG, 1, RECONNECT_WAIT));
     reconnect_hang_up(rig);
     reconnect_await(rig, 1);
-    g_assert_true(backend_wait(reconnect_backend(rig), VHOST_USER_SET_CONFIG, 2, RECONNECT_WAIT));
+    g_assert_true(backend_wait(rig_backend(rig, 0), VHOST_USER_SET_CONFIG, 2, RECONNECT_WAIT));
     g_assert_cmpuint(qtest_readb(rig->qtest, mode), ==, 1);
     reconnect_shut_out(rig);
     qtest_writeb(rig->qtest, mode, 0);
     reconnect_let_in(rig, 1);
-    g_assert_true(backend_wait(reconnect_backend(rig), VHOST_USER_SET_CONFIG, 3, RECONNECT_WAIT));
+    g_assert_true(backend_wait(rig_backend(rig, 0), VHOST_USER_SET_CONFIG, 3, RECONNECT_WAIT));
     g_assert_cmpuint(qtest_readb(rig->qtest, mode), ==, 0);
-    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
 /* --- the record of requests in flight --- */
 
-static Rig *start_with_record(uint64_t features, uint64_t protocol_features)
-{
-    BackendConfig config;
-
-    backend_config_init(&config);
-    config.features |= features;
-    config.protocol_features |= protocol_features;
-    return rig_start(&config, &reconnect_options);
-}
-
 /* The backend is given the file that it gave, and checks that; after a reset it gives another. */
 static void test_record(void)
 {
-    Rig *rig = start_with_record(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD));
-    Backend *backend = reconnect_backend(rig);
+    Rig *rig = rig_start_with(0, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), &reconnect_options);
+    Backend *backend = rig_backend(rig, 0);
 
     rig_boot(rig, NULL);
     for (guint round = 2; round <= 3; round++) {
@@ -218,11 +207,11 @@ static void test_record(void)
         g_assert_cmpuint(backend_count(backend, VHOST_USER_SET_INFLIGHT_FD), ==, round);
     }
     reconnect_shut_out(rig);
-    virt_device_reset(reconnect_driver(rig));
+    virt_device_reset(rig_driver(rig, 0));
     reconnect_let_in(rig, 0);
     rig_boot(rig, NULL);
     g_assert_cmpuint(backend_count(backend, VHOST_USER_GET_INFLIGHT_FD), ==, 2);
-    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -230,8 +219,9 @@ static void test_record(void)
 static void test_packed(gconstpointer with_record)
 {
     BlkOptions disk = {.features = BIT(VIRTIO_F_RING_PACKED)};
-    Rig *rig = start_with_record(BIT(VIRTIO_F_RING_PACKED),
-                                 with_record ? BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) : 0);
+    Rig *rig = rig_start_with(BIT(VIRTIO_F_RING_PACKED),
+                              with_record ? BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) : 0,
+                              &reconnect_options);
 
     rig_boot(rig, &disk);
     reconnect_hang_up(rig);
@@ -241,9 +231,9 @@ static void test_packed(gconstpointer with_record)
     } else {
         reconnect_expect(rig, "needs-reset", NULL, "packed queue 0 cannot go on");
         g_assert_true(reconnect_needs_reset(rig));
-        virt_device_reset(reconnect_driver(rig));
+        virt_device_reset(rig_driver(rig, 0));
         rig_boot(rig, NULL);
-        rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+        rig_check_data(rig, 0, rig_buffer(rig));
     }
     reconnect_expect_nothing(rig);
     rig_end(rig);

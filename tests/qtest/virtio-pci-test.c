@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The virtio-pci transport register by register (virtio 1.2, 4.1): what a driver finds in
- * configuration space, what right and wrong values do, and how interrupts arrive.
+ * configuration space and what right and wrong values do.
  */
 #include "qtest/rig.h"
 
@@ -9,27 +9,9 @@
 
 #define DISK_DEVFN PCI_SLOT_FUNCTION(RIG_DISK_SLOT, 0)
 #define QUEUE_SIZE 128
-#define WAIT_TRIES 5000 /* milliseconds */
 /* Advanced features (PCI ECN of 2006): function-level reset. */
 #define AF_CONTROL 4
 #define AF_FUNCTION_RESET 1
-
-/* The driver of disk 0 before anything is negotiated. */
-static VirtDevice *find_driver(Rig *rig)
-{
-    VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
-
-    if (!driver) {
-        vmm_fail("no disk at slot %u", RIG_DISK_SLOT);
-    }
-    g_ptr_array_add(rig->drivers, driver);
-    return driver;
-}
-
-static VirtDevice *first_driver(Rig *rig)
-{
-    return rig->drivers->pdata[0];
-}
 
 static uint16_t readw(VirtDevice *driver, unsigned field)
 {
@@ -54,7 +36,7 @@ static void test_layout(void)
         {VIRTIO_PCI_CAP_COMMON_CFG, 4, 0},
     };
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     PciFunction *pci = driver->pci;
     uint8_t offset = pci_config_readb(pci, PCI_CAPABILITY_LIST);
 
@@ -89,7 +71,7 @@ static void test_bars(void)
         uint32_t mask, kind;
     } wanted[] = {{1, 0xfffff000, 0x0}, {2, 0, 0}, {3, 0, 0}, {4, 0xffffc000, 0xc}};
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     PciFunction *pci = driver->pci;
     uint32_t low;
 
@@ -125,7 +107,7 @@ static void test_bars(void)
 static void test_config_access(void)
 {
     Rig *rig = rig_start(NULL, NULL);
-    PciFunction *pci = find_driver(rig)->pci;
+    PciFunction *pci = rig_find_driver(rig)->pci;
 
     for (guint offset = 0; offset < 256; offset += 4) {
         uint32_t whole = pci_config_readl(pci, (uint8_t)offset);
@@ -156,7 +138,7 @@ static void test_config_access(void)
 static void test_window(void)
 {
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     PciFunction *pci = driver->pci;
     uint8_t window = pci_capability(pci, PCI_CAP_ID_VNDR, 0);
 
@@ -191,7 +173,7 @@ static void test_status(void)
 {
     static const uint8_t values[] = {0, 1, 3, 0xb, 0xf};
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     uint64_t before;
 
     rig_settle(rig);
@@ -220,7 +202,7 @@ static void test_features_refused(void)
         UINT64_MAX,
     };
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
 
     g_assert_cmphex(virt_device_offered(driver) & 1ull << 30, ==, 0);
     g_assert_cmphex(virt_device_offered(driver) & 1ull << VIRTIO_BLK_F_MQ, ==, 0); /* one queue */
@@ -247,7 +229,7 @@ static void test_queue_registers(void)
     static const uint16_t sizes[] = {0, 3, 127, 129, 256, 0x8000, 0xffff};
     RigOptions options = {.arguments = "-global vhost-user-blk-pci.num-queues=4"};
     Rig *rig = rig_start(NULL, &options);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     uint64_t offered = virt_device_offered(driver);
 
     g_assert_cmphex(offered & 1ull << VIRTIO_BLK_F_MQ, !=, 0);
@@ -308,7 +290,7 @@ static void test_ring_outside(void)
     static const uint64_t addresses[] = {RIG_RAM - 16, 0xffffffffff000, UINT64_MAX - 15, 0xe0000000,
                                          0x100008};
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     g_autofree char *output = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(addresses); i++) {
@@ -330,124 +312,7 @@ static void test_ring_outside(void)
     output = vmm_output(rig->vmm);
     g_assert_cmpuint(count_of(output, "'b0'"), ==, 1);
     rig_boot(rig, NULL);
-    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
-    rig_end(rig);
-}
-
-/* --- interrupts --- */
-
-static gboolean wait_interrupt(VirtDevice *driver, int queue)
-{
-    for (guint tries = 0; tries < WAIT_TRIES; tries++) {
-        if (virt_device_interrupt(driver, queue)) {
-            return TRUE;
-        }
-        g_usleep(1000);
-    }
-    return FALSE;
-}
-
-static void read_sector(Rig *rig, uint64_t buffer)
-{
-    g_assert_cmpint(blk_disk_request(rig_disk(rig, 0), 0, VIRTIO_BLK_T_IN, 0, buffer, 512), ==,
-                    VIRTIO_BLK_S_OK);
-}
-
-static void wait_pending(Rig *rig, uint32_t bits)
-{
-    for (guint tries = 0; tries < WAIT_TRIES; tries++) {
-        if (qtest_readl(rig->qtest, first_driver(rig)->pci->msix_pending) == bits) {
-            return;
-        }
-        g_usleep(1000);
-    }
-    vmm_fail("the pending bits are not 0x%x", bits);
-}
-
-/* Masked by vector, by function, or without bus mastering: pending, and delivered afterwards. */
-static void test_msix(void)
-{
-    BlkOptions options = {.msix = TRUE};
-    Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
-    PciFunction *pci = driver->pci;
-    uint64_t buffer = guest_memory_alloc(&rig->memory, 4096, 4096);
-    uint16_t command = pci_config_readw(pci, PCI_COMMAND);
-
-    g_assert_cmpuint(pci->vectors, ==, 2);
-    for (guint vector = 0; vector < 2; vector++) {
-        g_assert_cmphex(qtest_readl(rig->qtest, pci->msix_table + 16 * vector + 12), ==, 1);
-    }
-    rig_boot(rig, &options);
-    g_assert_cmphex(readw(driver, VIRTIO_PCI_COMMON_MSIX), ==, 0);
-    writew(driver, VIRTIO_PCI_COMMON_Q_SELECT, 0);
-    g_assert_cmphex(readw(driver, VIRTIO_PCI_COMMON_Q_MSIX), ==, 1);
-    read_sector(rig, buffer);
-    g_assert_true(wait_interrupt(driver, 0));
-    g_assert_cmphex(qtest_readb(rig->qtest, driver->isr), ==, 0); /* not with MSI-X */
-
-    pci_msix_mask(pci, 1, TRUE);
-    read_sector(rig, buffer);
-    wait_pending(rig, 2);
-    g_assert_false(virt_device_interrupt(driver, 0));
-    pci_msix_mask(pci, 1, FALSE);
-    g_assert_true(virt_device_interrupt(driver, 0)); /* at once */
-    wait_pending(rig, 0);
-
-    pci_config_writew(pci, pci->msix + PCI_MSIX_FLAGS,
-                      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-    read_sector(rig, buffer);
-    wait_pending(rig, 2);
-    g_assert_false(virt_device_interrupt(driver, 0));
-    pci_config_writew(pci, pci->msix + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
-    g_assert_true(virt_device_interrupt(driver, 0));
-
-    pci_config_writew(pci, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
-    read_sector(rig, buffer);
-    wait_pending(rig, 2);
-    g_assert_false(virt_device_interrupt(driver, 0));
-    pci_config_writew(pci, PCI_COMMAND, command);
-    g_assert_true(virt_device_interrupt(driver, 0));
-
-    virt_ring_suppress(blk_disk_ring(rig_disk(rig, 0), 0), TRUE);
-    for (guint i = 0; i < 5; i++) {
-        read_sector(rig, buffer);
-    }
-    g_usleep(50000);
-    g_assert_false(virt_device_interrupt(driver, 0)); /* none is invented */
-    virt_ring_suppress(blk_disk_ring(rig_disk(rig, 0), 0), FALSE);
-    read_sector(rig, buffer);
-    g_assert_true(wait_interrupt(driver, 0));
-    rig_end(rig);
-}
-
-/* New configuration: generation, interrupt and the bytes; by MSI-X and by ISR. */
-static void test_config_change(gconstpointer data)
-{
-    BlkOptions options = {.msix = GPOINTER_TO_INT(data)};
-    BackendConfig config;
-    Rig *rig;
-    VirtDevice *driver;
-    uint8_t generation;
-
-    backend_config_init(&config);
-    config.protocol_features |= 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ;
-    config.disk_size = 0; /* the capacity is ours to say */
-    rig = rig_start(&config, NULL);
-    rig_boot(rig, &options);
-    driver = first_driver(rig);
-    generation = qtest_readb(rig->qtest, driver->common + VIRTIO_PCI_COMMON_CFGGENERATION);
-    for (guint i = 1; i <= 3; i++) {
-        uint64_t sectors = GUINT64_TO_LE(2048 + i);
-
-        memcpy(config.config, &sectors, sizeof(sectors));
-        g_assert_true(backend_config_change(rig_backend(rig, 0), config.config));
-        g_assert_true(wait_interrupt(driver, -1));
-        g_assert_cmphex(qtest_readb(rig->qtest, driver->common + VIRTIO_PCI_COMMON_CFGGENERATION),
-                        !=, generation);
-        generation = qtest_readb(rig->qtest, driver->common + VIRTIO_PCI_COMMON_CFGGENERATION);
-        g_assert_cmpuint(qtest_readq(rig->qtest, driver->config), ==, 2048 + i);
-    }
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -456,7 +321,7 @@ static void test_config_change(gconstpointer data)
 static void test_function_reset(void)
 {
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     uint8_t offset = pci_capability(driver->pci, PCI_CAP_ID_AF, 0);
 
     g_assert_cmphex(offset, !=, 0);
@@ -469,11 +334,11 @@ static void test_function_reset(void)
         g_ptr_array_set_size(rig->disks, 0);
         g_ptr_array_set_size(rig->drivers, 0);
         pci_addresses_init(&rig->addresses);
-        driver = find_driver(rig);
+        driver = rig_find_driver(rig);
         g_assert_cmphex(virt_device_status(driver), ==, 0);
     }
     rig_boot(rig, NULL);
-    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -481,7 +346,7 @@ static void test_function_reset(void)
 static void test_legacy(void)
 {
     Rig *rig = rig_start(NULL, NULL);
-    VirtDevice *driver = find_driver(rig);
+    VirtDevice *driver = rig_find_driver(rig);
     uint16_t base = (uint16_t)driver->pci->bars[0].address;
     uint16_t size = (uint16_t)driver->pci->bars[0].size;
 
@@ -513,89 +378,7 @@ static void test_legacy(void)
         qtest_outl(rig->qtest, base + i, 0xffffffff);
     }
     rig_boot(rig, NULL);
-    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
-    rig_end(rig);
-}
-
-/* --- addresses --- */
-
-static void test_addresses(void)
-{
-    static const struct {
-        const char *addr, *named;
-    } rows[] = {{"4", "b0"},  {"0x4", "b0"},      {"04.0", "b0"}, {"4.1", "4"},    {"0", "i440FX"},
-                {"20", "20"}, {"5.8", "5.8"},     {"x", "x"},     {"", "addr"},    {"5.", "5."},
-                {".1", ".1"}, {"4.0.0", "4.0.0"}, {"-1", "-1"},   {"0x100", "100"}};
-    g_autoptr(Backend) backend = NULL;
-    BackendConfig config;
-    Rig *rig = rig_start(NULL, NULL);
-
-    backend_config_init(&config);
-    backend = backend_start(&config);
-    json_object_put(qmp_command_or_fail(
-        rig->qmp,
-        "{'execute':'chardev-add','arguments':{'id':'c','backend':{'type':'socket','data':"
-        "{'server':false,'addr':{'type':'unix','data':{'path':'%s'}}}}}}",
-        backend_path(backend)));
-    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *text = qmp_command_refused(
-            rig->qmp,
-            "{'execute':'device_add','arguments':{'driver':'vhost-user-blk-pci','id':'x',"
-            "'chardev':'c','addr':'%s'}}",
-            rows[i].addr);
-
-        rig_assert_names(text, rows[i].named, NULL);
-    }
-    json_object_put(qmp_command_or_fail(
-        rig->qmp, "{'execute':'device_add','arguments':{'driver':'vhost-user-blk-pci','id':'x',"
-                  "'chardev':'c','addr':'06.0','multifunction':true}}"));
-    g_assert_cmphex(pci_identify(rig->qtest, PCI_SLOT_FUNCTION(6, 0)), ==, 0x10011af4);
-    rig_boot(rig, NULL);
-    rig_end(rig);
-}
-
-/* Two functions in a slot. */
-static void test_multifunction(void)
-{
-    BackendConfig config;
-    g_autoptr(Backend) first = NULL, second = NULL;
-    Vmm *vmm;
-    PciAddresses addresses;
-
-    backend_config_init(&config);
-    first = backend_start(&config);
-    second = backend_start(&config);
-    vmm = vmm_start_or_fail(NULL,
-                            "-M pc -m 64 -chardev socket,id=a,path=%s -chardev socket,id=b,path=%s "
-                            "-device vhost-user-blk-pci,chardev=b,addr=7.3 "
-                            "-device vhost-user-blk-pci,chardev=a,addr=07.0,multifunction=on",
-                            backend_path(first), backend_path(second));
-    pci_addresses_init(&addresses);
-    for (guint function = 0; function < 8; function++) {
-        g_assert_cmphex(pci_identify(vmm->qtest, PCI_SLOT_FUNCTION(7, function)), ==,
-                        function == 0 || function == 3 ? 0x10011af4 : UINT32_MAX);
-    }
-    {
-        g_autoptr(PciFunction) pci =
-            pci_function_new(vmm->qtest, &addresses, PCI_SLOT_FUNCTION(7, 0));
-
-        g_assert_cmphex(pci_config_readb(pci, PCI_HEADER_TYPE), ==, 0x80);
-    }
-    vmm_end(vmm);
-}
-
-static void test_many(void)
-{
-    BlkOptions disk = {.msix = TRUE};
-    RigOptions options = {.devices = 16};
-    Rig *rig = rig_start(NULL, &options);
-    uint64_t buffer = guest_memory_alloc(&rig->memory, 4096, 4096);
-
-    rig_boot(rig, &disk);
-    for (guint i = 0; i < 16; i++) {
-        rig_check_data(rig, i, buffer);
-        g_assert_true(wait_interrupt(rig->drivers->pdata[i], 0));
-    }
+    rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
 }
 
@@ -647,7 +430,7 @@ static void test_fuzz(void)
     guint accesses = 0;
 
     rig_boot(rig, NULL);
-    pci = first_driver(rig)->pci;
+    pci = rig_driver(rig, 0)->pci;
     for (; g_get_monotonic_time() < end; accesses++) {
         guint bar = bars[g_rand_int_range(random, 0, G_N_ELEMENTS(bars))];
         uint64_t offset = (uint64_t)g_rand_int_range(random, 0, (gint32)pci->bars[bar].size);
@@ -665,10 +448,10 @@ static void test_fuzz(void)
         }
         if (accesses % 1000 == 500) { /* a driver that works, to be disturbed */
             fuzz_restore(pci);
-            virt_device_reset(first_driver(rig));
-            g_assert_true(virt_device_negotiate(first_driver(rig), UINT64_MAX, TRUE) ||
-                          virt_device_negotiate(first_driver(rig), 0, TRUE));
-            virt_device_driver_ok(first_driver(rig));
+            virt_device_reset(rig_driver(rig, 0));
+            g_assert_true(virt_device_negotiate(rig_driver(rig, 0), UINT64_MAX, TRUE) ||
+                          virt_device_negotiate(rig_driver(rig, 0), 0, TRUE));
+            virt_device_driver_ok(rig_driver(rig, 0));
         }
         fuzz_access(rig->qtest, random, pci->bars[bar].address + offset, pci->bars[bar].io);
     }
@@ -688,16 +471,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-pci/features-refused", test_features_refused);
     g_test_add_func("/virtio-pci/queue-registers", test_queue_registers);
     g_test_add_func("/virtio-pci/ring-outside", test_ring_outside);
-    g_test_add_func("/virtio-pci/msix", test_msix);
-    g_test_add_data_func("/virtio-pci/config-change/msix", GINT_TO_POINTER(TRUE),
-                         test_config_change);
-    g_test_add_data_func("/virtio-pci/config-change/isr", GINT_TO_POINTER(FALSE),
-                         test_config_change);
     g_test_add_func("/virtio-pci/function-reset", test_function_reset);
     g_test_add_func("/virtio-pci/legacy", test_legacy);
-    g_test_add_func("/virtio-pci/addresses", test_addresses);
-    g_test_add_func("/virtio-pci/multifunction", test_multifunction);
-    g_test_add_func("/virtio-pci/many", test_many);
     g_test_add_func("/virtio-pci/fuzz", test_fuzz);
     return g_test_run();
 }
