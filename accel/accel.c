@@ -11,6 +11,7 @@
 VM_DEFINE_TYPE("accel", Accel, AccelClass, accel, VM_TYPE_OBJECT, G_TYPE_FLAG_ABSTRACT);
 
 static Accel *current;
+static gboolean split_irqchip;
 
 static void accel_class_init(AccelClass *class)
 {
@@ -121,6 +122,16 @@ gboolean accel_select(const char *names, GError **error)
     }
     g_propagate_error(error, first);
     return FALSE;
+}
+
+void accel_set_split_irqchip(gboolean split)
+{
+    split_irqchip = split;
+}
+
+gboolean accel_has_split_irqchip(void)
+{
+    return split_irqchip;
 }
 
 void accel_print_help(void)

@@ -36,7 +36,21 @@ void kvm_memory_start(void); /* becomes the memory map's accelerator */
 /* --- kvm-interrupts.c: lines, messages, routes, ioeventfds; VM lock held --- */
 gboolean kvm_interrupts_start(GError **error);
 
+/* --- kvm-external.c: the interrupt of the 8259, where they are our devices --- */
+
+/* IrqAccelerator.set_external. */
+void kvm_external_set(gboolean high);
+/* Hands it to the first CPU, or asks for an exit when that CPU can take it.  The first CPU's
+ * thread, before each entry; without the VM lock. */
+void kvm_external_offer(int vcpu_fd, struct kvm_run *run);
+/* Other registers were set: finds out again whether the CPU could take it.  Any thread, while the
+ * CPU is not in the guest. */
+void kvm_external_refresh(int vcpu_fd, struct kvm_run *run);
+
 /* --- kvm-vcpu.c: threads --- */
+
+/* Calls the first CPU out of the guest; VM lock held. */
+void kvm_vcpu_call_first(void);
 
 /* Makes all CPUs and their threads, which wait for the machine to run. */
 gboolean kvm_vcpus_start(GError **error);

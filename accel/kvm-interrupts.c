@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Interrupts with the controllers in the kernel: lines, messages, and event fds that become
- * messages (irqfd) or come from stores (ioeventfd) without a visit to this process.
+ * messages (irqfd) or come from stores (ioeventfd) without a visit to this process.  With the local
+ * APICs alone in the kernel lines lead to our devices, whose messages come back here.
  */
 #include "kvm-internal.h"
 
+#include "accel/accel.h"
 #include "system/irq.h"
 #include "system/memory.h"
 #include "util/error.h"
@@ -46,6 +48,20 @@ static void add_pins(void)
     pins_count = routes->len;
 }
 
+/*
+ * For an I/O APIC of ours the routes only say which interrupts' ends it wants to be told
+ * (api.rst, KVM_EXIT_IOAPIC_EOI): those of a message that is level-triggered, which the first ones
+ * are not.
+ */
+static void add_watched_pins(void)
+{
+    for (guint pin = 0; pin < IRQ_LINES; pin++) {
+        struct kvm_irq_routing_entry entry = {.gsi = pin, .type = KVM_IRQ_ROUTING_MSI};
+        g_array_append_val(routes, entry);
+    }
+    pins_count = routes->len;
+}
+
 static int send_table(void)
 {
     gsize size = routes->len * sizeof(struct kvm_irq_routing_entry);
@@ -54,6 +70,21 @@ static int send_table(void)
     table->nr = routes->len;
     memcpy(table->entries, routes->data, size);
     return kvm_ioctl(kvm.vm_fd, KVM_SET_GSI_ROUTING, table);
+}
+
+static void watch_end(guint pin, guint64 address, guint32 data)
+{
+    struct kvm_irq_routing_entry *entry = &g_array_index(routes, struct kvm_irq_routing_entry, pin);
+    struct kvm_irq_routing_msi message = {
+        .address_lo = (uint32_t)address,
+        .address_hi = (uint32_t)(address >> 32),
+        .data = data,
+    };
+
+    if (memcmp(&entry->u.msi, &message, sizeof(message)) != 0) {
+        entry->u.msi = message;
+        send_table();
+    }
 }
 
 static gint find_message(guint gsi)
@@ -178,7 +209,7 @@ static void remove_event_fd(AddressSpace space, uint64_t address, const IoStore 
 
 gboolean kvm_interrupts_start(GError **error)
 {
-    static const IrqAccelerator interrupts = {
+    static const IrqAccelerator whole = {
         .set_line = set_line,
         .send_msi = send_msi,
         .route_add = route_add,
@@ -186,19 +217,32 @@ gboolean kvm_interrupts_start(GError **error)
         .route_disconnect = route_disconnect,
         .route_remove = route_remove,
     };
+    static const IrqAccelerator split = {
+        .send_msi = send_msi,
+        .route_add = route_add,
+        .route_connect = route_connect,
+        .route_disconnect = route_disconnect,
+        .route_remove = route_remove,
+        .watch_end = watch_end,
+        .set_external = kvm_external_set,
+    };
     static const IoAccelerator stores = {add_event_fd, remove_event_fd};
     int result;
 
     routes = g_array_new(FALSE, TRUE, sizeof(struct kvm_irq_routing_entry));
     numbers = g_array_new(FALSE, FALSE, sizeof(gboolean));
-    add_pins();
+    if (accel_has_split_irqchip()) {
+        add_watched_pins();
+    } else {
+        add_pins();
+    }
     result = send_table();
     if (result < 0) {
         vm_error_set_errno(error, -result, "-accel kvm: KVM_SET_GSI_ROUTING");
         return FALSE;
     }
     numbers_limit = (guint)MAX(kvm_has(KVM_CAP_IRQ_ROUTING) - (int)routes->len, 0);
-    irq_set_accelerator(&interrupts);
+    irq_set_accelerator(accel_has_split_irqchip() ? &split : &whole);
     io_set_accelerator(&stores);
     return TRUE;
 }

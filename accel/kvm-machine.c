@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of the machine that is in the kernel beside its CPUs: interrupt controllers, interval
- * timer, the guest's clock (api.rst: KVM_GET_IRQCHIP, KVM_GET_PIT2, KVM_GET_CLOCK).
+ * The state of the machine that is in the kernel beside its CPUs: interrupt controllers and
+ * interval timer, unless they are our devices, the guest's clock (api.rst: KVM_GET_IRQCHIP,
+ * KVM_GET_PIT2, KVM_GET_CLOCK).
  */
 #include "kvm-internal.h"
 
+#include "accel/accel.h"
 #include "util/error.h"
 
 #include <string.h>
@@ -71,17 +73,35 @@ void kvm_clock_continue(void)
 
 /* --- the whole --- */
 
+static gboolean save_chips(KvmMachineState *state, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(chip_ids); i++) {
+        state->chips[i].chip_id = chip_ids[i];
+        if (!call(KVM_GET_IRQCHIP, &state->chips[i], "KVM_GET_IRQCHIP", error)) {
+            return FALSE;
+        }
+    }
+    return call(KVM_GET_PIT2, &state->timer, "KVM_GET_PIT2", error);
+}
+
+static gboolean restore_chips(const KvmMachineState *state, GError **error)
+{
+    struct kvm_pit_state2 timer = state->timer;
+
+    for (guint i = 0; i < G_N_ELEMENTS(chip_ids); i++) {
+        struct kvm_irqchip chip = state->chips[i];
+        if (!call(KVM_SET_IRQCHIP, &chip, "KVM_SET_IRQCHIP", error)) {
+            return FALSE;
+        }
+    }
+    return call(KVM_SET_PIT2, &timer, "KVM_SET_PIT2", error);
+}
+
 KvmMachineState *kvm_machine_save(GError **error)
 {
     g_autofree KvmMachineState *state = g_new0(KvmMachineState, 1);
 
-    for (guint i = 0; i < G_N_ELEMENTS(chip_ids); i++) {
-        state->chips[i].chip_id = chip_ids[i];
-        if (!call(KVM_GET_IRQCHIP, &state->chips[i], "KVM_GET_IRQCHIP", error)) {
-            return NULL;
-        }
-    }
-    if (!call(KVM_GET_PIT2, &state->timer, "KVM_GET_PIT2", error)) {
+    if (!accel_has_split_irqchip() && !save_chips(state, error)) {
         return NULL;
     }
     state->clock = stopped_at;
@@ -93,14 +113,7 @@ KvmMachineState *kvm_machine_save(GError **error)
 
 gboolean kvm_machine_restore(const KvmMachineState *state, GError **error)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(chip_ids); i++) {
-        struct kvm_irqchip chip = state->chips[i];
-        if (!call(KVM_SET_IRQCHIP, &chip, "KVM_SET_IRQCHIP", error)) {
-            return FALSE;
-        }
-    }
-    struct kvm_pit_state2 timer = state->timer;
-    if (!call(KVM_SET_PIT2, &timer, "KVM_SET_PIT2", error)) {
+    if (!accel_has_split_irqchip() && !restore_chips(state, error)) {
         return FALSE;
     }
     /* While it stands still the time is set when it goes on. */

@@ -7,6 +7,8 @@
 
 #include "accel/vcpu-stats.h"
 #include "system/clock.h"
+#include "system/irq.h"
+#include "system/kept-state.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 #include "system/run-state.h"
@@ -132,6 +134,18 @@ static void kick_all(void)
     }
 }
 
+/* While threads are ended none may be called that has gone. */
+void kvm_vcpu_call_first(void)
+{
+    const Vcpu *vcpu = vcpus && vcpus->len ? g_ptr_array_index(vcpus, 0) : NULL;
+
+    pthread_mutex_lock(&mutex);
+    if (vcpu && vcpu->thread_made && !ending && !pthread_equal(vcpu->thread, pthread_self())) {
+        pthread_kill(vcpu->thread, KICK_SIGNAL);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 static void pause_vcpus(void (*done)(gpointer opaque), gpointer opaque)
 {
     Pause *pause = g_new(Pause, 1);
@@ -171,6 +185,9 @@ static void reset_vcpus(void)
             (i == 0 && vcpu_boot() && !kvm_state_boot(vcpu->fd, vcpu_boot(), &error))) {
             report_error("CPU %u cannot be reset: %s", i, error->message);
         }
+        if (i == 0) {
+            kvm_external_refresh(vcpu->fd, vcpu->run);
+        }
         pthread_mutex_lock(&mutex);
         vcpu->stuck = FALSE;
         pthread_mutex_unlock(&mutex);
@@ -202,6 +219,13 @@ static void memory_access(struct kvm_run *run)
     } else {
         memory_read(ADDRESS_SPACE_MEMORY, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
     }
+    vm_unlock();
+}
+
+static void end_of_interrupt(const struct kvm_run *run)
+{
+    vm_lock();
+    irq_end(run->eoi.vector);
     vm_unlock();
 }
 
@@ -255,7 +279,11 @@ static void handle_exit(Vcpu *vcpu)
         count(vcpu, VCPU_EXIT_MEMORY);
         memory_access(run);
         break;
-    case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_IOAPIC_EOI:
+        count(vcpu, VCPU_EXIT_OTHER);
+        end_of_interrupt(run);
+        break;
+    case KVM_EXIT_IRQ_WINDOW_OPEN: /* what waits for it is given at the next entry */
     case KVM_EXIT_INTR:
         count(vcpu, VCPU_EXIT_OTHER);
         break;
@@ -315,6 +343,9 @@ static void *vcpu_thread(void *opaque)
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&mutex);
     while (wait_to_run(vcpu)) {
+        if (vcpu->index == 0) {
+            kvm_external_offer(vcpu->fd, vcpu->run);
+        }
         int result = ioctl(vcpu->fd, KVM_RUN, NULL);
 
         if (result == 0) {
@@ -526,6 +557,7 @@ gboolean vcpu_state_keep(GError **error)
         }
     }
     machine_kept = kvm_machine_save(error);
+    kept_state_keep();
     return machine_kept != NULL;
 }
 
@@ -544,5 +576,10 @@ gboolean vcpu_state_put_back(GError **error)
             return FALSE;
         }
     }
-    return kvm_machine_restore(machine_kept, error);
+    if (!kvm_machine_restore(machine_kept, error)) {
+        return FALSE;
+    }
+    kvm_external_refresh(find(0)->fd, find(0)->run);
+    kept_state_put_back();
+    return TRUE;
 }

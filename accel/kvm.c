@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The KVM accelerator: opens the device, makes the virtual machine with the interrupt
- * controllers in the kernel, and says what to do where that does not go.
+ * The KVM accelerator: opens the device, makes the virtual machine with its interrupt
+ * controllers in the kernel, all or the local APICs only, and says what to do where that does not
+ * go.
  */
 #include "kvm-internal.h"
 
 #include "accel/accel.h"
+#include "system/irq.h"
 #include "util/error.h"
 
 #include <errno.h>
@@ -128,10 +130,28 @@ static gboolean set_up(unsigned long request, void *argument, const char *name, 
     return result >= 0;
 }
 
+/* All interrupt controllers and the timer; or the local APICs, and routes for the pins of an I/O
+ * APIC that is elsewhere. */
+static gboolean make_controllers(GError **error)
+{
+    struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
+    struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IRQ_LINES}};
+
+    if (!accel_has_split_irqchip()) {
+        return set_up(KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", error) &&
+               set_up(KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", error);
+    }
+    if (!kvm_has(KVM_CAP_SPLIT_IRQCHIP)) {
+        vm_error_set(error, "-accel kvm: kernel-irqchip=split: the kernel's KVM lacks "
+                            "KVM_CAP_SPLIT_IRQCHIP; use kernel-irqchip=on");
+        return FALSE;
+    }
+    return set_up(KVM_ENABLE_CAP, &split, "KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP", error);
+}
+
 static gboolean make_machine(GError **error)
 {
     uint64_t identity = KVM_IDENTITY_MAP_ADDRESS;
-    struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
     int run_size;
 
     kvm.vm_fd = kvm_ioctl(kvm.system_fd, KVM_CREATE_VM, NULL);
@@ -149,8 +169,7 @@ static gboolean make_machine(GError **error)
     return check_capabilities(error) &&
            set_up(KVM_SET_IDENTITY_MAP_ADDR, &identity, "KVM_SET_IDENTITY_MAP_ADDR", error) &&
            set_up(KVM_SET_TSS_ADDR, (void *)KVM_TSS_ADDRESS, "KVM_SET_TSS_ADDR", error) &&
-           set_up(KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", error) &&
-           set_up(KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", error);
+           make_controllers(error);
 }
 
 static void close_all(void)

@@ -111,21 +111,26 @@ static gboolean apply_memory(const char *value, uint64_t *size, uint64_t *slots,
     return TRUE;
 }
 
-/* Where the interrupt controllers are: in the kernel, which is what KVM is used for here. */
+/* Where the interrupt controllers are: all of them in the kernel, or the local APICs only. */
 static gboolean take_irqchip(json_object *options, const char *option, GError **error)
 {
     g_autofree char *place = options_take(options, "kernel-irqchip");
 
-    if (!place || g_str_equal(place, "on")) {
+    if (!place) {
         return TRUE;
     }
-    if (g_str_equal(place, "off") || g_str_equal(place, "split")) {
-        vm_error_set(error,
-                     "%s kernel-irqchip=%s: this version has no interrupt controllers of its own, "
-                     "they are KVM's; use kernel-irqchip=on",
-                     option, place);
+    if (g_str_equal(place, "on") || g_str_equal(place, "split")) {
+        accel_set_split_irqchip(g_str_equal(place, "split"));
+        return TRUE;
+    }
+    if (g_str_equal(place, "off")) {
+        vm_error_set(
+            error,
+            "%s kernel-irqchip=off: this version has no local APIC of its own, it is KVM's; "
+            "use kernel-irqchip=on or kernel-irqchip=split",
+            option);
     } else {
-        vm_error_set(error, "%s kernel-irqchip=%s: expected on", option, place);
+        vm_error_set(error, "%s kernel-irqchip=%s: expected on or split", option, place);
     }
     return FALSE;
 }

@@ -12,10 +12,13 @@
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/linux-boot.h"
 #include "hw/input/i8042.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
 #include "hw/mem/memory-device.h"
 #include "hw/misc/vmgenid.h"
 #include "hw/rtc/mc146818rtc.h"
 #include "hw/smbios/smbios.h"
+#include "hw/timer/i8254.h"
 #include "system/identity.h"
 #include "system/memory.h"
 #include "util/error.h"
@@ -350,12 +353,20 @@ static gboolean add_clock(const Machine *machine, GError **error)
     return mc146818rtc_add(low, machine->ram_size - low, vcpu_topology()->count, error);
 }
 
+/* What the accelerator has of a PC's interrupt controllers is not built here. */
+static gboolean add_interrupt_controllers(GError **error)
+{
+    return !accel_has_split_irqchip() ||
+           (ioapic_add(error) && i8259_add(error) && i8254_add(error));
+}
+
 static gboolean build(Machine *machine, GError **error)
 {
     PcMachine *pc = (PcMachine *)machine;
 
     if (!check_properties(pc, error) || !read_kernel(pc, error) ||
-        !place_hotplug_area(machine, error) || !place_ram(machine, error)) {
+        !place_hotplug_area(machine, error) || !place_ram(machine, error) ||
+        !add_interrupt_controllers(error)) {
         return FALSE;
     }
     describe_to_firmware(pc);

@@ -34,6 +34,12 @@ VM_DECLARE_TYPE(Accel, accel, ACCEL)
  * works). A name that is unknown or not in this build is refused by name.  Main thread.
  */
 gboolean accel_select(const char *names, GError **error);
+/*
+ * kernel-irqchip=split: the accelerator has the local APICs, the other interrupt controllers and
+ * the timer are devices of the board.  Before accel_select().
+ */
+void accel_set_split_irqchip(gboolean split);
+gboolean accel_has_split_irqchip(void);
 /* Writes the names, one a line, for "-accel help". */
 void accel_print_help(void);
 /* Starts and ends what runs the guest: CPU threads.  VM lock held, released within accel_stop(). */

@@ -3,7 +3,8 @@
 """What the accelerator does for its guest, tried by a guest of a few hundred instructions.
 
 payload.c runs in a machine on a nested host (nested.py) and prints a line for each check.  What it
-cannot see is checked here: exits, slots, written pages, state that is kept and put back.
+cannot see is checked here: exits, slots, written pages, state that is kept and put back.  All of it
+with the interrupt controllers and the timer in the kernel, then with those of the program.
 """
 import argparse
 import sys
@@ -36,7 +37,7 @@ def start_host(options, directory, exits):
     return host
 
 
-def check_burst(payload, tap):
+def check_burst(payload, done):
     payload.wait_step(1)
     before = payload.exits()
     payload.go(1)
@@ -45,7 +46,7 @@ def check_burst(payload, tap):
     if before != after:
         raise GuestError(f"{BURST} requests led to the process: {before}, then {after}")
     payload.go(2)
-    tap.ok(f"{BURST} requests without one exit to the process")
+    done(f"{BURST} requests without one exit to the process")
 
 
 def plug(payload, number):
@@ -54,7 +55,7 @@ def plug(payload, number):
     payload.qmp.command("device_add", driver="pc-dimm", id=f"d{number}", memdev=f"m{number}")
 
 
-def check_slots(payload, tap):
+def check_slots(payload, done):
     payload.wait_step(3)
     for number in range(SLOTS):
         plug(payload, number)
@@ -65,7 +66,7 @@ def check_slots(payload, tap):
     payload.set_address(addresses[-1])
     payload.go(3)
     payload.wait_step(4)
-    tap.ok(f"{SLOTS} memory slots")
+    done(f"{SLOTS} memory slots")
     return addresses[-1]
 
 
@@ -74,7 +75,7 @@ def written_pages(payload, address):
     return next(section["pages"] for section in sections if section["address"] == address)
 
 
-def check_written_pages(payload, tap, address):
+def check_written_pages(payload, done, address):
     payload.qmp.command("x-dirty-log", enable=True)
     written_pages(payload, address)
     payload.go(4)
@@ -83,11 +84,11 @@ def check_written_pages(payload, tap, address):
     payload.qmp.command("x-dirty-log", enable=False)
     if first != 10 or second:
         raise GuestError(f"10 pages were written to: {first} are noted, then {second}")
-    tap.ok("the pages that were written to are noted")
+    done("the pages that were written to are noted")
     payload.go(5)
 
 
-def check_state(payload, tap):
+def check_state(payload, done):
     wait_until(payload.has_full_registers, 20, "full registers")
     try:
         payload.qmp.command("x-cpu-state-keep")
@@ -103,10 +104,10 @@ def check_state(payload, tap):
     payload.qmp.command("x-cpu-state-put-back")
     payload.qmp.command("cont")
     payload.wait_step(6)
-    tap.ok("the whole state is kept and put back")
+    done("the whole state is kept and put back")
 
 
-def check_statistics(payload, tap):
+def check_statistics(payload, done):
     """KVM's own count of exits is at least ours, and its schema describes every value."""
     schemas = {schema["target"]: {value["name"]: value for value in schema["stats"]}
                for schema in payload.qmp.command("query-stats-schemas")}
@@ -126,10 +127,10 @@ def check_statistics(payload, tap):
     machine = payload.qmp.command("query-stats", target="vm")[0]["stats"]
     if {stat["name"] for stat in machine} != set(schemas["vm"]):
         raise GuestError(f"{machine} is not what the schema says")
-    tap.ok("statistics of KVM")
+    done("statistics of KVM")
 
 
-def check_end(payload, host, tap):
+def check_end(payload, host, done):
     payload.go(6)
     payload.wait_step(7)
 
@@ -149,18 +150,18 @@ def check_end(payload, host, tap):
     log = host.run("cat /tmp/vmm.log")
     if "CPU 0" not in log or "rip=0x" not in log:
         raise GuestError(f"the log has no registers: {log}")
-    tap.ok("what a CPU cannot go on from stops the machine and is in the log")
+    done("what a CPU cannot go on from stops the machine and is in the log")
     names = host.run("cat /proc/$(pidof vmm)/task/*/comm")
     if any(f"CPU {number}/KVM" not in names for number in range(4)):
         raise GuestError(f"the threads' names are {names}")
-    tap.ok("CPU threads have names")
+    done("CPU threads have names")
     payload.qmp.command("system_reset")
     payload.qmp.command("cont")
     payload.wait_status(85)
-    tap.ok("a reset helps, and the guest ends the program with a status")
+    done("a reset helps, and the guest ends the program with a status")
 
 
-def check_cpus(payload, tap):
+def check_cpus(payload, done):
     model = payload.qmp.command("query-cpu-model-expansion", type="full",
                                 model={"name": "host", "props": {"sse3": False}})["model"]
     if not model["props"]["fpu"] or model["props"]["sse3"] or not model["props"]["svm"]:
@@ -169,7 +170,31 @@ def check_cpus(payload, tap):
     if [(place["core-id"], place["thread-id"]) for place in places] != [
             (0, 0), (0, 1), (1, 0), (1, 1)]:
         raise GuestError(f"the CPUs are {places}")
-    tap.ok("models and places of CPUs")
+    done("models and places of CPUs")
+
+
+def check_devices(payload, place):
+    """The controllers are devices of the program or they are not."""
+    names = {child["name"] for child in payload.qmp.command("qom-list", path="/machine/unattached")}
+    devices = {"ioapic", "i8259", "pit"}
+    if names & devices != (devices if place == "split" else set()):
+        raise GuestError(f"with kernel-irqchip={place} there are {names}")
+
+
+def check_all(host, place, done):
+    """With the interrupt controllers in this place."""
+    payload = Payload(host, OPTIONS, f",kernel-irqchip={place}")
+    check_devices(payload, place)
+    check_cpus(payload, done)
+    check_burst(payload, done)
+    address = check_slots(payload, done)
+    check_written_pages(payload, done, address)
+    check_state(payload, done)
+    check_statistics(payload, done)
+    check_end(payload, host, done)
+    for line in payload.lines:
+        if line.startswith("ok "):
+            done(line[3:])
 
 
 def test(options, tap, directory, exits):
@@ -177,18 +202,9 @@ def test(options, tap, directory, exits):
     host = start_host(options, directory, exits)
     tap.ok("a host with KVM")
     try:
-        payload = Payload(host, OPTIONS)
-        check_cpus(payload, tap)
-        check_burst(payload, tap)
-        address = check_slots(payload, tap)
-        check_written_pages(payload, tap, address)
-        check_state(payload, tap)
-        check_statistics(payload, tap)
-        check_end(payload, host, tap)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-        for line in payload.lines:
-            if line.startswith("ok "):
-                tap.ok(line[3:])
+        for place in "on", "split":
+            check_all(host, place, lambda what, place=place: tap.ok(f"irqchip {place}: {what}"))
+            tap.note(f"after {time.monotonic() - begin:.1f} s")
     except Exception:
         tap.note(host.run("cat /tmp/payload.log || true"))
         host.keep_logs()

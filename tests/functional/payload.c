@@ -22,6 +22,9 @@
 #define VECTOR_MESSAGE 0x41
 #define VECTOR_LINE 0x42
 #define VECTOR_TIMER 0x43
+#define VECTOR_EDGE 0x44
+#define VECTOR_OLDER 0x50 /* and seven more: the older controllers' */
+#define PERIODS 20
 
 /* What both sides read and write, at 2 MiB. */
 typedef struct Mailbox {
@@ -173,7 +176,7 @@ typedef struct Gate {
 typedef struct Frame Frame;
 
 static Gate gates[256];
-static volatile uint32_t messages, lines, ticks;
+static volatile uint32_t messages, lines, ticks, edges, older;
 static volatile uint32_t lines_ignored; /* so many times the line's cause is left as it is */
 
 static void end_of_interrupt(void)
@@ -207,6 +210,20 @@ __attribute__((interrupt)) static void on_tick(Frame *frame)
     end_of_interrupt();
 }
 
+__attribute__((interrupt)) static void on_edge(Frame *frame)
+{
+    (void)frame;
+    edges++;
+    end_of_interrupt();
+}
+
+__attribute__((interrupt)) static void on_older(Frame *frame)
+{
+    (void)frame;
+    older++;
+    out8(0x20, 0x20); /* its end is the older controller's */
+}
+
 static void set_gate(uint8_t vector, void (*handler)(Frame *))
 {
     uint64_t address = (uint64_t)(uintptr_t)handler;
@@ -235,6 +252,8 @@ static void set_up_interrupts(void)
     set_gate(VECTOR_MESSAGE, on_message);
     set_gate(VECTOR_LINE, on_line);
     set_gate(VECTOR_TIMER, on_tick);
+    set_gate(VECTOR_EDGE, on_edge);
+    set_gate(VECTOR_OLDER, on_older);
     load_gates(sizeof(gates));
     out8(0x21, 0xff); /* the older controllers are silent */
     out8(0xa1, 0xff);
@@ -471,6 +490,62 @@ static void check_line(uint32_t capability)
     check("it comes again", answered() && sleep_until(&lines, 3));
 }
 
+/* --- the interval timer, by the way of both controllers --- */
+
+static void set_period(uint16_t count)
+{
+    out8(0x43, 0x34);
+    out8(0x40, (uint8_t)count);
+    out8(0x40, (uint8_t)(count >> 8));
+}
+
+static void write_pin(uint32_t pin, uint32_t entry)
+{
+    AT(uint32_t, IO_APIC) = 0x10 + 2 * pin;
+    AT(uint32_t, IO_APIC + 0x10) = entry;
+}
+
+static void check_interval_timer(void)
+{
+    set_period(1193); /* a millisecond */
+    write_pin(2, VECTOR_EDGE);
+    check("the interval timer by the I/O controller", sleep_until(&edges, PERIODS));
+    write_pin(2, 1u << 16 | VECTOR_EDGE);
+    uint32_t before = edges;
+    check_value("none by the older ones", older, 0);
+
+    static const uint16_t ports[] = {0x20, 0x21, 0x21, 0x21};
+    static const uint8_t words[] = {0x11, VECTOR_OLDER, 4, 1};
+    for (uint32_t i = 0; i < sizeof(words); i++) {
+        out8(ports[i], words[i]);
+    }
+    AT(uint32_t, LOCAL_APIC + 0x350) = 0x700; /* LINT0 is theirs */
+    out8(0x21, 0xfe);
+    check("and by the older ones", sleep_until(&older, PERIODS));
+    check_value("none by the I/O controller", edges, before);
+    out8(0x21, 0xff);
+    before = older;
+    for (uint32_t turn = 0; turn < 5; turn++) {
+        uint32_t after = ticks + 1;
+        sleep_until(&ticks, after);
+    }
+    check_value("none with a mask", older, before);
+    AT(uint32_t, LOCAL_APIC + 0x350) = 0x10700;
+    out8(0x43, 0x30); /* it stops: a count that never comes */
+
+    out8(0x61, 1);
+    out8(0x43, 0xb0);
+    out8(0x42, 0xff); /* 55 milliseconds */
+    out8(0x42, 0xff);
+    uint32_t turns = 0;
+    while (!(in8(0x61) & 0x20) && turns < 1000000) {
+        turns++;
+    }
+    check("its third counter takes its time", turns > 0);
+    check_value("and comes to its end", in8(0x61) & 0x20, 0x20);
+    out8(0x61, 0);
+}
+
 /* --- the processor's own --- */
 
 static void check_features(void)
@@ -620,6 +695,7 @@ void payload(void)
     uint32_t capability = vectors_capability();
     check_disk(capability);
     check_line(capability);
+    check_interval_timer();
     check_plugged();
     write_pages();
     check_state();

@@ -13,11 +13,13 @@ MAILBOX = 2 * MIB
 
 
 class Payload:
-    """host: a Host with the file payload and the program vmm; options: added to the command line."""
+    """host: a Host with the file payload and the program vmm; options: added to the command line, and
+    accelerator to -accel kvm.  One after the other can be in a host."""
 
-    def __init__(self, host, options):
+    def __init__(self, host, options, accelerator=""):
         self._host = host
         self._options = options
+        self._accelerator = accelerator
         self._said = 0
         self.lines = []
         self.qmp = Qmp(host.sockets[0], 60, self._start)
@@ -25,7 +27,7 @@ class Payload:
     def _start(self):
         self._host.run(
             "rm -f /tmp/vmm.status /tmp/payload.log /tmp/ram; truncate -s 64M /tmp/ram; "
-            f"(vmm -accel kvm -nodefaults -display none {self._options} "
+            f"(vmm -accel kvm{self._accelerator} -nodefaults -display none {self._options} "
             "-object memory-backend-file,id=ram,size=64M,mem-path=/tmp/ram,share=on "
             "-machine pc,memory-backend=ram -chardev file,id=s,path=/tmp/payload.log "
             "-device isa-serial,chardev=s -qmp stdio -kernel /payload "
@@ -91,3 +93,4 @@ class Payload:
                 raise GuestError(f"the program's status is {text}, not {status}")
             return text
         wait_until(ended, 20, f"an end with status {status}")
+        self.qmp.close()
