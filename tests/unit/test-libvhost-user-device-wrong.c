@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every message of the protocol, wrong in each way that the message table knows: sizes,
- * descriptors, header, each word of the payload, without its feature, cut off anywhere.  What has
- * to come out: an error ack or the end of the connection with an error, every queue back, no
- * descriptor left.
+ * descriptors, header, each word of the payload, without its feature.  What has to come out: an
+ * error ack or the end of the connection with an error, every queue back, no descriptor left.
  */
-#include "device-fixture.h"
-#include "device-sample.h"
+#include "device-message.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -15,135 +13,16 @@
 
 #define ALL (~0ull)
 #define NONE 0ull
-#define HEADER sizeof(VhostUserHeader)
-
-/* A whole message with descriptors of its own. */
-typedef struct Sample {
-    struct {
-        VhostUserHeader header;
-        guint8 payload[VHOST_USER_PAYLOAD_MAXIMUM];
-    } bytes;
-    int fds[16];
-    guint fd_count;
-} Sample;
-
-static void put(Sample *sample, const void *payload, guint size)
-{
-    memcpy(sample->bytes.payload, payload, size);
-    sample->bytes.header.size = size;
-}
-
-static void add_fd(Sample *sample)
-{
-    g_assert_cmpuint(sample->fd_count, <, G_N_ELEMENTS(sample->fds));
-    sample->fds[sample->fd_count++] = device_sample_fd(sample->bytes.header.request);
-}
-
-/* A valid message for queue 1, which is idle, and for memory that is not there yet. */
-static void sample_make(Sample *sample, uint32_t request)
-{
-    const VhostUserMessageInfo *info = vhost_user_message_info(request);
-    VhostUserPayload payload;
-    uint32_t size = device_sample_payload(request, &payload);
-
-    if (request == VHOST_USER_SET_FEATURES) {
-        payload.u64 |= FIXTURE_FEATURES; /* those of the ring that runs */
-    }
-    memset(sample, 0, sizeof(*sample));
-    sample->bytes.header = (VhostUserHeader){.request = request, .flags = VHOST_USER_VERSION};
-    put(sample, &payload, size);
-    for (guint i = 0; i < MAX(info->fds_minimum, MIN(info->fds_maximum, 1)); i++) {
-        add_fd(sample);
-    }
-}
-
-static void sample_clear(Sample *sample)
-{
-    for (guint i = 0; i < sample->fd_count; i++) {
-        close(sample->fds[i]);
-    }
-}
-
-/* Sends the bytes there are, which need not be as many as the header says, with more descriptors
- * than a front-end would. */
-static void sample_send(DeviceFixture *fixture, const Sample *sample, guint size)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(sample->fds))];
-        struct cmsghdr header;
-    } control = {{0}};
-    struct iovec part = {(void *)&sample->bytes, size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-    if (sample->fd_count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(sample->fd_count * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sample->fd_count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), sample->fds, sample->fd_count * sizeof(int));
-    }
-    g_assert_cmpint(sendmsg(vhost_user_front_end_socket(fixture->front), &message, MSG_NOSIGNAL),
-                    ==, size);
-}
-
-/* A session with all features, memory, and queue 0 running. */
-static void begin(DeviceFixture *fixture)
-{
-    device_fixture_set_up(fixture, NONE, 16);
-    device_fixture_negotiate(fixture, FIXTURE_FEATURES, ALL);
-    device_fixture_add_area(fixture, 0);
-    device_fixture_start_ring(fixture, 0);
-}
-
-typedef enum Outcome {
-    OUTCOME_ANSWER,  /* success */
-    OUTCOME_SILENCE, /* done or ignored, and nothing is due */
-    OUTCOME_REFUSAL, /* an ack that is not 0, and the session goes on */
-    OUTCOME_END,     /* with an error */
-} Outcome;
-
-/* What the device makes of what was sent. All is there already, so nothing waits. */
-static Outcome outcome(DeviceFixture *fixture, uint32_t request)
-{
-    VhostUserState state = device_fixture_process(fixture);
-    VhostUserFrontEndMessage answer;
-    const VhostUserMessageInfo *info = vhost_user_message_info(request);
-    Outcome result = OUTCOME_ANSWER;
-
-    if (state == VHOST_USER_ENDED) {
-        g_assert_nonnull(vhost_user_device_error(fixture->device));
-        g_assert_false(device_fixture_answered(fixture));
-        return OUTCOME_END;
-    }
-    g_assert_null(vhost_user_device_error(fixture->device));
-    if (!device_fixture_answered(fixture)) {
-        return OUTCOME_SILENCE;
-    }
-    g_assert_cmpint(vhost_user_front_end_receive(fixture->front, &answer), ==, 0);
-    g_assert_cmpuint(answer.header.request, ==, request);
-    g_assert_cmphex(answer.header.flags, ==, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY);
-    if (!info || info->reply != VHOST_USER_REPLY_ALWAYS) {
-        g_assert_cmpuint(answer.header.size, ==, VHOST_USER_ACK_SIZE);
-        result = answer.content.payload.u64 ? OUTCOME_REFUSAL : OUTCOME_ANSWER;
-    } else {
-        g_assert_null(vhost_user_validate_reply(request, VHOST_USER_ANSWER_REPLY, &answer.header,
-                                                answer.content.bytes, answer.fd_count));
-    }
-    vhost_user_front_end_message_clear(&answer);
-    g_assert_false(device_fixture_answered(fixture));
-    return result;
-}
 
 /* One sample in a session of its own. */
-static Outcome try(Sample *sample, guint size)
+static Outcome try(DeviceMessage *sample, guint size)
 {
     DeviceFixture fixture;
     Outcome result;
 
-    begin(&fixture);
-    sample_send(&fixture, sample, size);
-    result = outcome(&fixture, sample->bytes.header.request);
+    device_message_begin(&fixture);
+    device_message_send(&fixture, sample, size);
+    result = device_message_outcome(&fixture, sample->bytes.header.request);
     if (result != OUTCOME_END) {
         /* It has not got out of step, and the queue that ran still does if nobody stopped it. */
         g_assert_cmphex(device_fixture_get(&fixture, VHOST_USER_GET_FEATURES), !=, 0);
@@ -153,17 +32,17 @@ static Outcome try(Sample *sample, guint size)
         }
     }
     device_fixture_tear_down(&fixture);
-    sample_clear(sample);
+    device_message_clear(sample);
     return result;
 }
 
-static Outcome try_whole(Sample *sample)
+static Outcome try_whole(DeviceMessage *sample)
 {
-    return try(sample, HEADER + sample->bytes.header.size);
+    return try(sample, DEVICE_HEADER + sample->bytes.header.size);
 }
 
-/* What the session of begin() says to a valid message: OUTCOME_REFUSAL where the library has no
- * such thing, or where it is out of place. */
+/* What the session of device_message_begin() says to a valid message: OUTCOME_REFUSAL where the
+ * library has no such thing, or where it is out of place. */
 static gboolean is_refused(uint32_t request)
 {
     switch (request) {
@@ -206,14 +85,14 @@ static void test_right(void)
     for (uint32_t request = 1; request < VHOST_USER_REQUEST_COUNT; request++) {
         gboolean replies = vhost_user_message_info(request)->reply == VHOST_USER_REPLY_ALWAYS;
         gboolean refused = is_refused(request) || !is_possible(request);
-        Sample sample;
+        DeviceMessage sample;
 
-        sample_make(&sample, request);
+        device_message_make(&sample, request);
         g_assert_cmpint(try_whole(&sample), ==,
                         refused   ? OUTCOME_END
                         : replies ? OUTCOME_ANSWER
                                   : OUTCOME_SILENCE);
-        sample_make(&sample, request);
+        device_message_make(&sample, request);
         sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
         g_assert_cmpint(try_whole(&sample), ==,
                         !refused  ? OUTCOME_ANSWER
@@ -231,15 +110,15 @@ static void test_without_features(void)
 
         for (guint acks = 0; acks < 2; acks++) {
             DeviceFixture fixture;
-            Sample sample;
+            DeviceMessage sample;
             Outcome expected;
 
             device_fixture_set_up(&fixture, NONE, 16);
             device_fixture_negotiate(&fixture, FIXTURE_FEATURES,
                                      acks ? 1u << VHOST_USER_PROTOCOL_F_REPLY_ACK : 0);
-            sample_make(&sample, request);
+            device_message_make(&sample, request);
             sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
-            sample_send(&fixture, &sample, HEADER + sample.bytes.header.size);
+            device_message_send(&fixture, &sample, DEVICE_HEADER + sample.bytes.header.size);
             if (info->allowed_by >= 0 || is_refused(request)) {
                 expected = acks && info->changes_state ? OUTCOME_REFUSAL : OUTCOME_END;
             } else {
@@ -248,8 +127,8 @@ static void test_without_features(void)
                                ? OUTCOME_ANSWER
                                : OUTCOME_SILENCE;
             }
-            g_assert_cmpint(outcome(&fixture, request), ==, expected);
-            sample_clear(&sample);
+            g_assert_cmpint(device_message_outcome(&fixture, request), ==, expected);
+            device_message_clear(&sample);
             device_fixture_tear_down(&fixture);
         }
     }
@@ -262,11 +141,11 @@ static void test_unknown(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
         for (guint acks = 0; acks < 2; acks++) {
-            Sample sample = {.bytes.header = {numbers[i], VHOST_USER_VERSION, 100}};
+            DeviceMessage sample = {.bytes.header = {numbers[i], VHOST_USER_VERSION, 100}};
 
             sample.bytes.header.flags |= acks ? VHOST_USER_FLAG_NEED_REPLY : 0;
             for (guint fd = 0; fd < 8; fd++) {
-                add_fd(&sample);
+                device_message_add_fd(&sample);
             }
             g_assert_cmpint(try_whole(&sample), ==, acks ? OUTCOME_REFUSAL : OUTCOME_END);
         }
@@ -280,9 +159,9 @@ static void test_header(void)
 
     for (uint32_t request = 1; request < VHOST_USER_REQUEST_COUNT; request++) {
         for (guint i = 0; i < 2 * G_N_ELEMENTS(flags); i++) {
-            Sample sample;
+            DeviceMessage sample;
 
-            sample_make(&sample, request);
+            device_message_make(&sample, request);
             sample.bytes.header.flags = flags[i / 2] | (i & 1 ? VHOST_USER_FLAG_NEED_REPLY : 0);
             g_assert_cmpint(try_whole(&sample), ==, OUTCOME_END);
         }
@@ -302,16 +181,16 @@ static void test_size(void)
                                   G_MAXUINT32};
 
         for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-            Sample sample;
+            DeviceMessage sample;
 
             if (sizes[i] >= info->size_minimum && sizes[i] <= info->size_maximum) {
                 continue;
             }
-            sample_make(&sample, request);
+            device_message_make(&sample, request);
             sample.bytes.header.size = sizes[i];
             sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
-            g_assert_cmpint(try(&sample, HEADER + MIN(sizes[i], VHOST_USER_PAYLOAD_MAXIMUM)), ==,
-                            OUTCOME_END);
+            g_assert_cmpint(try(&sample, DEVICE_HEADER + MIN(sizes[i], VHOST_USER_PAYLOAD_MAXIMUM)),
+                            ==, OUTCOME_END);
         }
     }
 }
@@ -324,16 +203,16 @@ static void test_descriptors(void)
         const guint counts[] = {0, info->fds_maximum + 1, 8, 9, 16};
 
         for (guint i = 0; i < G_N_ELEMENTS(counts); i++) {
-            Sample sample;
+            DeviceMessage sample;
 
-            sample_make(&sample, request);
+            device_message_make(&sample, request);
             if (counts[i] == sample.fd_count) {
-                sample_clear(&sample);
+                device_message_clear(&sample);
                 continue;
             }
             sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
             while (sample.fd_count < counts[i]) {
-                add_fd(&sample);
+                device_message_add_fd(&sample);
             }
             while (sample.fd_count > counts[i]) {
                 close(sample.fds[--sample.fd_count]);
@@ -348,21 +227,21 @@ static void test_descriptors_everywhere(void)
 {
     for (guint each = 1; each <= 8; each += 7) {
         DeviceFixture fixture;
-        Sample sample;
+        DeviceMessage sample;
 
-        begin(&fixture);
-        sample_make(&sample, VHOST_USER_SET_FEATURES);
+        device_message_begin(&fixture);
+        device_message_make(&sample, VHOST_USER_SET_FEATURES);
         while (sample.fd_count < each) {
-            add_fd(&sample);
+            device_message_add_fd(&sample);
         }
-        for (guint i = 0; i < HEADER + 8; i++) {
+        for (guint i = 0; i < DEVICE_HEADER + 8; i++) {
             /* It may have hung up in the middle. */
             vhost_user_front_end_send_bytes(fixture.front, (guint8 *)&sample.bytes + i, 1,
                                             sample.fds, sample.fd_count);
             device_fixture_process(&fixture);
         }
         g_assert_nonnull(vhost_user_device_error(fixture.device));
-        sample_clear(&sample);
+        device_message_clear(&sample);
         device_fixture_tear_down(&fixture);
     }
 }
@@ -375,21 +254,21 @@ static void test_payload(void)
 
     for (uint32_t request = 1; request < VHOST_USER_REQUEST_COUNT; request++) {
         gboolean replies = vhost_user_message_info(request)->reply == VHOST_USER_REPLY_ALWAYS;
-        Sample size;
+        DeviceMessage size;
 
-        sample_make(&size, request);
-        sample_clear(&size);
+        device_message_make(&size, request);
+        device_message_clear(&size);
         for (guint at = 0; at < MIN(size.bytes.header.size, 48); at += 2) {
             for (guint i = 0; i < G_N_ELEMENTS(values) * 3; i++) {
                 guint width = 2u << i % 3;
-                Sample sample;
+                DeviceMessage sample;
                 gboolean valid;
                 Outcome result;
 
                 if (at % width || at + width > size.bytes.header.size) {
                     continue;
                 }
-                sample_make(&sample, request);
+                device_message_make(&sample, request);
                 sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
                 memcpy(sample.bytes.payload + at, &values[i / 3], width);
                 valid = !vhost_user_validate_request(&sample.bytes.header, sample.bytes.payload,
@@ -413,7 +292,7 @@ static void test_refusals(void)
     VhostUserFrontEndMessage reply;
     int fd;
 
-    begin(&fixture);
+    device_message_begin(&fixture);
     fd = memfd_create("short", MFD_CLOEXEC);
     region = device_fixture_region(&fixture, 1);
     g_assert_cmpint(ftruncate(fd, FIXTURE_AREA - 4096), ==, 0);
@@ -445,195 +324,21 @@ static void test_refusals(void)
     device_fixture_tear_down(&fixture);
 }
 
-/* The messages of a session from its first to its last. */
-static const uint32_t session[] = {
-    VHOST_USER_GET_FEATURES,     VHOST_USER_SET_OWNER,         VHOST_USER_GET_PROTOCOL_FEATURES,
-    VHOST_USER_GET_QUEUE_NUM,    VHOST_USER_GET_MAX_MEM_SLOTS, VHOST_USER_SET_BACKEND_REQ_FD,
-    VHOST_USER_GET_CONFIG,       VHOST_USER_SET_FEATURES,      VHOST_USER_GET_INFLIGHT_FD,
-    VHOST_USER_ADD_MEM_REG,      VHOST_USER_SET_LOG_BASE,      VHOST_USER_SET_VRING_NUM,
-    VHOST_USER_SET_VRING_BASE,   VHOST_USER_SET_VRING_CALL,    VHOST_USER_SET_VRING_ERR,
-    VHOST_USER_SET_VRING_ENABLE, VHOST_USER_SET_STATUS,        VHOST_USER_SET_CONFIG,
-    VHOST_USER_GET_VRING_BASE,   VHOST_USER_REM_MEM_REG,       VHOST_USER_SET_MEM_TABLE,
-    VHOST_USER_RESET_DEVICE,
-};
-
-/* Hung up behind message @index and @more bytes of the next. */
-static void hang_up(guint index, guint more)
-{
-    DeviceFixture fixture;
-    Sample sample;
-
-    begin(&fixture);
-    for (guint i = 0; i < index; i++) {
-        sample_make(&sample, session[i]);
-        sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
-        sample_send(&fixture, &sample, HEADER + sample.bytes.header.size);
-        sample_clear(&sample);
-        g_assert_cmpint(outcome(&fixture, session[i]), ==, OUTCOME_ANSWER);
-    }
-    if (more > 0) {
-        sample_make(&sample, session[index]);
-        sample_send(&fixture, &sample, MIN(more, HEADER + sample.bytes.header.size - 1));
-        sample_clear(&sample);
-        g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    }
-    g_assert_cmpint(shutdown(vhost_user_front_end_socket(fixture.front), SHUT_RDWR), ==, 0);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
-    g_assert_true((vhost_user_device_error(fixture.device) != NULL) == (more > 0));
-    device_fixture_tear_down(&fixture);
-}
-
-static void test_hang_up(void)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(session); i++) {
-        hang_up(i, 0);
-        hang_up(i, 1);
-        hang_up(i, 11);
-        hang_up(i, HEADER);
-        hang_up(i, HEADER + 1);
-        hang_up(i, 1000);
-    }
-    hang_up(G_N_ELEMENTS(session), 0);
-}
-
-/* While a message waits for a queue: it is seen when the queue has stopped. */
-static void test_hang_up_while_waiting(void)
-{
-    DeviceFixture fixture;
-    Sample sample;
-
-    begin(&fixture);
-    fixture.stop_later = TRUE;
-    sample_make(&sample, VHOST_USER_RESET_DEVICE);
-    sample_send(&fixture, &sample, HEADER);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    g_assert_true(fixture.stopping[0]);
-    shutdown(vhost_user_front_end_socket(fixture.front), SHUT_RDWR);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    device_fixture_report(&fixture, 0);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
-    g_assert_null(vhost_user_device_error(fixture.device));
-    device_fixture_tear_down(&fixture);
-}
-
-/* With queues that take their time: nobody is told of the end before they are back. */
-static void test_hang_up_while_running(void)
-{
-    DeviceFixture fixture;
-
-    begin(&fixture);
-    device_fixture_start_ring(&fixture, 3);
-    fixture.stop_later = TRUE;
-    shutdown(vhost_user_front_end_socket(fixture.front), SHUT_RDWR);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    g_assert_true(fixture.stopping[0] && fixture.stopping[3]);
-    device_fixture_report(&fixture, 3);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    device_fixture_report(&fixture, 0);
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
-    device_fixture_tear_down(&fixture);
-}
-
-/* The whole session byte by byte. */
-static void test_one_byte_at_a_time(void)
-{
-    DeviceFixture fixture;
-
-    begin(&fixture);
-    for (guint i = 0; i < G_N_ELEMENTS(session); i++) {
-        Sample sample;
-        guint size;
-
-        sample_make(&sample, session[i]);
-        sample.bytes.header.flags |= VHOST_USER_FLAG_NEED_REPLY;
-        size = HEADER + sample.bytes.header.size;
-        for (guint at = 0; at < size; at++) {
-            g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-            g_assert_false(device_fixture_answered(&fixture));
-            g_assert_cmpint(
-                vhost_user_front_end_send_bytes(fixture.front, (guint8 *)&sample.bytes + at, 1,
-                                                sample.fds, at == 0 ? sample.fd_count : 0),
-                ==, 0);
-        }
-        sample_clear(&sample);
-        g_assert_cmpint(outcome(&fixture, session[i]), ==, OUTCOME_ANSWER);
-    }
-    device_fixture_tear_down(&fixture);
-}
-
-/* A front-end that does not read its answers: the device keeps one and reads no more; when the
- * front-end reads at last, all are there. */
-static void test_answers_not_read(void)
-{
-    DeviceFixture fixture;
-    const VhostUserHeader question = {VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 0};
-    VhostUserDeviceStatistics statistics;
-    VhostUserFrontEndMessage answer;
-    guint64 sent = 0, before = 0;
-    int socket;
-
-    begin(&fixture);
-    vhost_user_device_statistics(fixture.device, &statistics);
-    before = statistics.messages;
-    socket = vhost_user_front_end_socket(fixture.front);
-    while (send(socket, &question, sizeof(question), MSG_DONTWAIT) == sizeof(question)) {
-        sent++;
-        g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-        g_assert_cmpuint(sent, <, 1000000);
-    }
-    g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_GOES_ON);
-    vhost_user_device_statistics(fixture.device, &statistics);
-    g_assert_cmpuint(statistics.messages - before, <, sent);
-    for (guint64 i = 0; i < sent; i++) {
-        device_fixture_process(&fixture);
-        g_assert_cmpint(vhost_user_front_end_receive_answer(fixture.front, VHOST_USER_GET_FEATURES,
-                                                            VHOST_USER_ANSWER_REPLY, &answer),
-                        ==, 0);
-    }
-    g_assert_false(device_fixture_answered(&fixture));
-    vhost_user_device_statistics(fixture.device, &statistics);
-    g_assert_cmpuint(statistics.messages - before, ==, sent);
-    device_fixture_drive(&fixture, 0, TRUE);
-    device_fixture_tear_down(&fixture);
-}
-
-/* Hung up while answers are waiting to be read, or to be sent: that is between two messages. */
-static void test_answers_never_read(void)
-{
-    for (guint many = 0; many < 2; many++) {
-        DeviceFixture fixture;
-        const VhostUserHeader question = {VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 0};
-
-        begin(&fixture);
-        do {
-            device_fixture_process(&fixture);
-        } while (send(vhost_user_front_end_socket(fixture.front), &question, sizeof(question),
-                      MSG_DONTWAIT) == sizeof(question) &&
-                 many);
-        device_fixture_process(&fixture);
-        vhost_user_front_end_free(fixture.front);
-        fixture.front = NULL;
-        g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
-        g_assert_null(vhost_user_device_error(fixture.device));
-        device_fixture_tear_down(&fixture);
-    }
-}
-
 /* All that a table needs, and one more than any message may have. */
 static void test_surplus_descriptor(void)
 {
     for (guint surplus = 0; surplus < 2; surplus++) {
         VhostUserMemory table = {.num_regions = VHOST_USER_MAX_REGIONS_IN_MESSAGE};
-        Sample sample;
+        DeviceMessage sample;
 
-        sample_make(&sample, VHOST_USER_SET_MEM_TABLE);
+        device_message_make(&sample, VHOST_USER_SET_MEM_TABLE);
         for (guint i = 0; i < table.num_regions; i++) {
             table.regions[i] = (VhostUserMemoryRegion){
                 .guest_address = (1 + i) << 20, .size = 4096, .user_address = (1 + i) << 20};
         }
-        put(&sample, &table, sizeof(table));
+        device_message_put(&sample, &table, sizeof(table));
         while (sample.fd_count < table.num_regions + surplus) {
-            add_fd(&sample);
+            device_message_add_fd(&sample);
         }
         g_assert_cmpint(try_whole(&sample), ==, surplus ? OUTCOME_END : OUTCOME_SILENCE);
     }
@@ -644,12 +349,12 @@ static void test_no_descriptors_left(void)
 {
     DeviceFixture fixture;
     g_autoptr(GArray) ballast = g_array_new(FALSE, FALSE, sizeof(int));
-    Sample sample;
+    DeviceMessage sample;
     int fd;
 
-    begin(&fixture);
-    sample_make(&sample, VHOST_USER_ADD_MEM_REG);
-    sample_send(&fixture, &sample, HEADER + sample.bytes.header.size);
+    device_message_begin(&fixture);
+    device_message_make(&sample, VHOST_USER_ADD_MEM_REG);
+    device_message_send(&fixture, &sample, DEVICE_HEADER + sample.bytes.header.size);
     while ((fd = dup(sample.fds[0])) != -1) {
         g_array_append_val(ballast, fd);
     }
@@ -660,7 +365,7 @@ static void test_no_descriptors_left(void)
         close(g_array_index(ballast, int, i));
     }
     g_assert_nonnull(vhost_user_device_error(fixture.device));
-    sample_clear(&sample);
+    device_message_clear(&sample);
     device_fixture_tear_down(&fixture);
 }
 
@@ -678,14 +383,6 @@ int main(int argc, char **argv)
     g_test_add_func("/libvhost-user/device-wrong/surplus-descriptor", test_surplus_descriptor);
     g_test_add_func("/libvhost-user/device-wrong/payload", test_payload);
     g_test_add_func("/libvhost-user/device-wrong/refusals", test_refusals);
-    g_test_add_func("/libvhost-user/device-wrong/hang-up", test_hang_up);
-    g_test_add_func("/libvhost-user/device-wrong/hang-up-while-waiting",
-                    test_hang_up_while_waiting);
-    g_test_add_func("/libvhost-user/device-wrong/hang-up-while-running",
-                    test_hang_up_while_running);
-    g_test_add_func("/libvhost-user/device-wrong/one-byte-at-a-time", test_one_byte_at_a_time);
-    g_test_add_func("/libvhost-user/device-wrong/answers-not-read", test_answers_not_read);
-    g_test_add_func("/libvhost-user/device-wrong/answers-never-read", test_answers_never_read);
     g_test_add_func("/libvhost-user/device-wrong/no-descriptors-left", test_no_descriptors_left);
     return g_test_run();
 }
