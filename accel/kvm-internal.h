@@ -6,6 +6,7 @@
 #define ACCEL_KVM_INTERNAL_H
 
 #include "accel/vcpu.h"
+#include "system/memory.h"
 
 #include <glib.h>
 #include <linux/kvm.h>
@@ -32,6 +33,9 @@ gboolean kvm_probe(int system_fd, GError **error);
 
 /* --- kvm-memory.c: slots; VM lock held --- */
 void kvm_memory_start(void); /* becomes the memory map's accelerator */
+/* Memory that is no guest RAM, in a slot of its own: IoAccelerator's pages. */
+gboolean kvm_memory_add_page(AddressSpace space, uint64_t address, uint64_t size, void *host);
+void kvm_memory_remove_page(AddressSpace space, uint64_t address);
 
 /* --- kvm-interrupts.c: lines, messages, routes, ioeventfds; VM lock held --- */
 gboolean kvm_interrupts_start(GError **error);

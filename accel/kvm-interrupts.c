@@ -226,7 +226,8 @@ gboolean kvm_interrupts_start(GError **error)
         .watch_end = watch_end,
         .set_external = kvm_external_set,
     };
-    static const IoAccelerator stores = {add_event_fd, remove_event_fd};
+    static const IoAccelerator stores = {add_event_fd, remove_event_fd, kvm_memory_add_page,
+                                         kvm_memory_remove_page};
     int result;
 
     routes = g_array_new(FALSE, TRUE, sizeof(struct kvm_irq_routing_entry));

@@ -34,11 +34,12 @@ static guint take_number(void)
 }
 
 /* @size 0 removes. */
-static int set_slot(guint number, uint64_t address, uint64_t size, void *host)
+static int set_flagged_slot(guint number, uint32_t flags, uint64_t address, uint64_t size,
+                            void *host)
 {
     struct kvm_userspace_memory_region region = {
         .slot = number,
-        .flags = logging && size ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+        .flags = flags,
         .guest_phys_addr = address,
         .memory_size = size,
         .userspace_addr = (uint64_t)(uintptr_t)host,
@@ -48,9 +49,46 @@ static int set_slot(guint number, uint64_t address, uint64_t size, void *host)
     return kvm_ioctl(kvm.vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+/* A slot of guest RAM. */
+static int set_slot(guint number, uint64_t address, uint64_t size, void *host)
+{
+    return set_flagged_slot(number, logging && size ? KVM_MEM_LOG_DIRTY_PAGES : 0, address, size,
+                            host);
+}
+
 static guint free_slots(void)
 {
     return slots_limit - slots_used;
+}
+
+static void note_slot(uint64_t address, guint number)
+{
+    uint64_t *key = g_new(uint64_t, 1);
+
+    *key = address;
+    g_hash_table_insert(slots, key, GUINT_TO_POINTER(number));
+    slots_used++;
+}
+
+/* The slot at @address goes; @name: for a message. */
+static void clear_slot(uint64_t address, const char *name)
+{
+    gpointer value;
+    guint number;
+    int result;
+
+    if (!g_hash_table_lookup_extended(slots, &address, NULL, &value)) {
+        return;
+    }
+    number = GPOINTER_TO_UINT(value);
+    result = set_slot(number, address, 0, NULL);
+    if (result < 0) {
+        report_warning("memory '%s': KVM does not let go of slot %u: %s", name, number,
+                       g_strerror(-result));
+    }
+    g_hash_table_remove(slots, &address);
+    g_array_append_val(free_list, number);
+    slots_used--;
 }
 
 static gboolean add_section(const MemorySection *section, GError **error)
@@ -67,29 +105,36 @@ static gboolean add_section(const MemorySection *section, GError **error)
                            section->block->name, section->size, section->guest_address);
         return FALSE;
     }
-    uint64_t *key = g_new(uint64_t, 1);
-    *key = section->guest_address;
-    g_hash_table_insert(slots, key, GUINT_TO_POINTER(number));
-    slots_used++;
+    note_slot(section->guest_address, number);
     return TRUE;
 }
 
 static void remove_section(const MemorySection *section)
 {
-    gpointer value;
+    clear_slot(section->guest_address, section->block->name);
+}
 
-    if (!g_hash_table_lookup_extended(slots, &section->guest_address, NULL, &value)) {
-        return;
+/* --- pages of devices --- */
+
+gboolean kvm_memory_add_page(AddressSpace space, uint64_t address, uint64_t size, void *host)
+{
+    guint number;
+
+    if (space != ADDRESS_SPACE_MEMORY || free_slots() == 0) {
+        return FALSE;
     }
-    guint number = GPOINTER_TO_UINT(value);
-    int result = set_slot(number, section->guest_address, 0, NULL);
-    if (result < 0) {
-        report_warning("memory '%s': KVM does not let go of slot %u: %s", section->block->name,
-                       number, g_strerror(-result));
+    number = take_number();
+    if (set_flagged_slot(number, 0, address, size, host) < 0) {
+        g_array_append_val(free_list, number); /* RAM lies there, which hides the device */
+        return FALSE;
     }
-    g_hash_table_remove(slots, &section->guest_address);
-    g_array_append_val(free_list, number);
-    slots_used--;
+    note_slot(address, number);
+    return TRUE;
+}
+
+void kvm_memory_remove_page(AddressSpace space G_GNUC_UNUSED, uint64_t address)
+{
+    clear_slot(address, "a device's page");
 }
 
 /* --- pages that were written to --- */

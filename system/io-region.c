@@ -19,6 +19,13 @@ typedef struct EventFd {
     gboolean accelerated; /* the accelerator signals it */
 } EventFd;
 
+typedef struct Page {
+    uint64_t offset;
+    uint64_t size;
+    uint8_t *host;
+    gboolean accelerated; /* the guest reaches it by itself */
+} Page;
+
 struct IoRegion {
     guint references; /* the creator's, and one for each access under way */
     GObject *owner;   /* borrowed; referenced during each access */
@@ -30,6 +37,7 @@ struct IoRegion {
     AddressSpace space;
     uint64_t base;
     GArray *event_fds; /* of EventFd by offset, or NULL */
+    GArray *pages;     /* of Page, or NULL */
 };
 
 typedef struct Range {
@@ -157,6 +165,9 @@ static void region_unref(IoRegion *region)
     if (region->event_fds) {
         g_array_unref(region->event_fds);
     }
+    if (region->pages) {
+        g_array_unref(region->pages);
+    }
     g_free(region->name);
     g_free(region);
 }
@@ -167,7 +178,7 @@ void io_region_free(IoRegion *region)
     region_unref(region);
 }
 
-/* --- event fds of the accelerator --- */
+/* --- event fds and pages of the accelerator --- */
 
 void io_set_accelerator(const IoAccelerator *chosen)
 {
@@ -196,6 +207,33 @@ static void decelerate(const IoRegion *region, EventFd *event_fd)
     }
 }
 
+/* Not where another region answers: the accelerator's page would hide it. */
+static gboolean answers_all(const IoRegion *region, uint64_t address, uint64_t size)
+{
+    uint64_t gap;
+    const Range *range = view_find(region->space, address, size, &gap);
+
+    return range && range->region == region && range->last - address >= size - 1;
+}
+
+static void accelerate_page(const IoRegion *region, Page *page)
+{
+    uint64_t address = region->base + page->offset;
+
+    if (accelerator && accelerator->add_page && region->mapped && !page->accelerated &&
+        answers_all(region, address, page->size)) {
+        page->accelerated = accelerator->add_page(region->space, address, page->size, page->host);
+    }
+}
+
+static void decelerate_page(const IoRegion *region, Page *page)
+{
+    if (page->accelerated) {
+        page->accelerated = FALSE;
+        accelerator->remove_page(region->space, region->base + page->offset);
+    }
+}
+
 void io_region_map(IoRegion *region, AddressSpace space, uint64_t base)
 {
     if (region->mapped && region->space == space && region->base == base) {
@@ -217,6 +255,9 @@ void io_region_map(IoRegion *region, AddressSpace space, uint64_t base)
     for (guint i = 0; region->event_fds && i < region->event_fds->len; i++) {
         accelerate(region, &g_array_index(region->event_fds, EventFd, i));
     }
+    for (guint i = 0; region->pages && i < region->pages->len; i++) {
+        accelerate_page(region, &g_array_index(region->pages, Page, i));
+    }
 }
 
 void io_region_unmap(IoRegion *region)
@@ -226,6 +267,9 @@ void io_region_unmap(IoRegion *region)
     }
     for (guint i = 0; region->event_fds && i < region->event_fds->len; i++) {
         decelerate(region, &g_array_index(region->event_fds, EventFd, i));
+    }
+    for (guint i = 0; region->pages && i < region->pages->len; i++) {
+        decelerate_page(region, &g_array_index(region->pages, Page, i));
     }
     region->mapped = FALSE;
     g_ptr_array_remove(spaces[region->space].regions, region);
@@ -330,6 +374,81 @@ static gboolean signal_event_fd(IoRegion *region, uint64_t offset, IoStore store
     return FALSE;
 }
 
+/* --- pages --- */
+
+void io_region_add_page(IoRegion *region, uint64_t offset, uint64_t size, void *host)
+{
+    Page page = {.offset = offset, .size = size, .host = host};
+
+    accelerate_page(region, &page);
+    if (!region->pages) {
+        region->pages = g_array_new(FALSE, FALSE, sizeof(Page));
+    }
+    g_array_append_val(region->pages, page);
+}
+
+void io_region_remove_page(IoRegion *region, uint64_t offset)
+{
+    for (guint i = 0; region->pages && i < region->pages->len; i++) {
+        Page *page = &g_array_index(region->pages, Page, i);
+
+        if (page->offset == offset) {
+            decelerate_page(region, page);
+            g_array_remove_index_fast(region->pages, i);
+            return;
+        }
+    }
+}
+
+/* Host address of the byte at @offset, NULL: no page is there. */
+static uint8_t *page_at(const IoRegion *region, uint64_t offset)
+{
+    for (guint i = 0; region->pages && i < region->pages->len; i++) {
+        const Page *page = &g_array_index(region->pages, Page, i);
+
+        if (offset - page->offset < page->size) {
+            return page->host + (offset - page->offset);
+        }
+    }
+    return NULL;
+}
+
+/* One access of the guest's is one access there, because a device may be behind it. */
+static uint64_t page_load(const uint8_t *host, unsigned piece)
+{
+    switch (piece) {
+    case 1:
+        return __atomic_load_n(host, __ATOMIC_RELAXED);
+    case 2:
+        return GUINT16_FROM_LE(
+            __atomic_load_n((const uint16_t *)(const void *)host, __ATOMIC_RELAXED));
+    case 4:
+        return GUINT32_FROM_LE(
+            __atomic_load_n((const uint32_t *)(const void *)host, __ATOMIC_RELAXED));
+    default:
+        return GUINT64_FROM_LE(
+            __atomic_load_n((const uint64_t *)(const void *)host, __ATOMIC_RELAXED));
+    }
+}
+
+void io_page_store(void *host, uint64_t value, unsigned size)
+{
+    switch (size) {
+    case 1:
+        __atomic_store_n((uint8_t *)host, (uint8_t)value, __ATOMIC_RELEASE);
+        break;
+    case 2:
+        __atomic_store_n((uint16_t *)host, GUINT16_TO_LE(value), __ATOMIC_RELEASE);
+        break;
+    case 4:
+        __atomic_store_n((uint32_t *)host, GUINT32_TO_LE(value), __ATOMIC_RELEASE);
+        break;
+    default:
+        __atomic_store_n((uint64_t *)host, GUINT64_TO_LE(value), __ATOMIC_RELEASE);
+        break;
+    }
+}
+
 /* --- access --- */
 
 static unsigned max_access(const IoRegion *region)
@@ -361,9 +480,13 @@ static void region_read(IoRegion *region, uint64_t offset, uint8_t *bytes, unsig
 {
     unsigned width = MAX(piece, region->ops.min_access);
     uint64_t aligned = offset - offset % width;
+    const uint8_t *page = page_at(region, offset);
     uint64_t value = 0;
 
-    if (region->ops.read && width <= region->size && aligned <= region->size - width) {
+    if (page) {
+        aligned = offset;
+        value = page_load(page, piece);
+    } else if (region->ops.read && width <= region->size && aligned <= region->size - width) {
         value = region->ops.read(region->opaque, aligned, width);
     }
     value = GUINT64_TO_LE(value >> (8 * (offset - aligned)));
@@ -372,12 +495,15 @@ static void region_read(IoRegion *region, uint64_t offset, uint8_t *bytes, unsig
 
 static void region_write(IoRegion *region, uint64_t offset, const uint8_t *bytes, unsigned piece)
 {
+    uint8_t *page = page_at(region, offset);
     uint64_t value = 0;
 
     memcpy(&value, bytes, piece);
     value = GUINT64_FROM_LE(value);
-    if (!signal_event_fd(region, offset, (IoStore){piece, value}) &&
-        piece >= region->ops.min_access && region->ops.write) {
+    if (page) {
+        io_page_store(page, value, piece);
+    } else if (!signal_event_fd(region, offset, (IoStore){piece, value}) &&
+               piece >= region->ops.min_access && region->ops.write) {
         region->ops.write(region->opaque, offset, value, piece);
     }
 }

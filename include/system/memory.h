@@ -272,15 +272,29 @@ typedef struct IoStore {
 void io_region_add_store_fd(IoRegion *region, uint64_t offset, IoStore store, int fd);
 /* Forgets all that was added with @fd. */
 void io_region_remove_event_fd(IoRegion *region, int fd);
+/*
+ * Loads and stores within [@offset, @offset + @size) go to the memory at @host, ahead of event fds
+ * and the handler: a device's page that the guest reaches without us.  All three are multiples of
+ * the page size, pages do not overlap.  @host stays the caller's, who keeps it until the removal.
+ */
+void io_region_add_page(IoRegion *region, uint64_t offset, uint64_t size, void *host);
+/* A store of 1, 2, 4 or 8 bytes as a guest makes it to such a page: in one piece, behind whatever
+ * was stored before. */
+void io_page_store(void *host, uint64_t value, unsigned size);
+/* The page at @offset; nothing if there is none. */
+void io_region_remove_page(IoRegion *region, uint64_t offset);
 
 /*
  * An accelerator that signals event fds without leaving the guest (KVM: ioeventfd).  @store: the
- * one store at @address that counts; NULL: a store of any size.  What add refuses is done by
- * software.  VM lock held.
+ * one store at @address that counts; NULL: a store of any size.  add_page puts memory at an address
+ * (KVM: a slot that is no guest RAM); may be NULL.  What they refuse is done by software.  VM lock
+ * held.
  */
 typedef struct IoAccelerator {
     gboolean (*add_event_fd)(AddressSpace space, uint64_t address, const IoStore *store, int fd);
     void (*remove_event_fd)(AddressSpace space, uint64_t address, const IoStore *store, int fd);
+    gboolean (*add_page)(AddressSpace space, uint64_t address, uint64_t size, void *host);
+    void (*remove_page)(AddressSpace space, uint64_t address);
 } IoAccelerator;
 /* @accelerator is kept, not copied; NULL: none.  Before regions are mapped. */
 void io_set_accelerator(const IoAccelerator *accelerator);

@@ -207,9 +207,24 @@ static void fake_remove(AddressSpace space, uint64_t address, const IoStore *sto
     note("-", space, address, store);
 }
 
+static gboolean pages_refused;
+
+static gboolean fake_add_page(AddressSpace space, uint64_t address, uint64_t size G_GNUC_UNUSED,
+                              void *host G_GNUC_UNUSED)
+{
+    note(pages_refused ? "!" : "P", space, address, NULL);
+    return !pages_refused;
+}
+
+static void fake_remove_page(AddressSpace space, uint64_t address)
+{
+    note("Q", space, address, NULL);
+}
+
+static const IoAccelerator fake = {fake_add, fake_remove, fake_add_page, fake_remove_page};
+
 static void test_accelerator(void)
 {
-    static const IoAccelerator fake = {fake_add, fake_remove};
     IoRegion *region = io_region_new(NULL, "r", &plain, "", 0x100);
     int fds[2] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
     uint64_t count;
@@ -250,6 +265,66 @@ static void test_accelerator(void)
     io_set_accelerator(NULL);
     close(fds[0]);
     close(fds[1]);
+}
+
+/* A page takes loads and stores ahead of event fds and the handler, and goes where its region
+ * goes; where another region answers the accelerator does not get it. */
+static void test_page(void)
+{
+    IoRegion *region = io_region_new(NULL, "r", &plain, "", 0x3000);
+    IoRegion *other = io_region_new(NULL, "o", &plain, "", 0x10);
+    int fd = eventfd(0, EFD_NONBLOCK);
+    static _Alignas(4096) uint8_t page[4096];
+    uint64_t count, value = 0;
+
+    io_set_accelerator(&fake);
+    refused_fd = -1;
+    io_region_map(region, ADDRESS_SPACE_MEMORY, 0x10000);
+    io_region_add_event_fd(region, 0x1000, 0x1000, fd);
+    take_trail("+m11000 ");
+    io_region_add_page(region, 0x1000, 0x1000, page);
+    take_trail("Pm11000 ");
+    for (unsigned size = 1; size <= 8; size *= 2) {
+        uint64_t number = UINT64_C(0x1122334455667788) >> (64 - 8 * size), got = 0;
+
+        write_value(ADDRESS_SPACE_MEMORY, 0x11000 + 8 * size, number, size);
+        memcpy(&value, page + 8 * size, 8);
+        g_assert_cmphex(value, ==, number);
+        memory_read(ADDRESS_SPACE_MEMORY, 0x11000 + 8 * size, &got, size);
+        g_assert_cmphex(got, ==, number);
+    }
+    write_value(ADDRESS_SPACE_MEMORY, 0x11fff, 0x99, 1);
+    g_assert_cmphex(page[0xfff], ==, 0x99);
+    g_assert_cmpint(read(fd, &count, 8), <, 0); /* nobody signalled it */
+    take_trail("");
+    write_value(ADDRESS_SPACE_MEMORY, 0x12000, 0x77, 1); /* behind the page: the handler */
+    take_trail("w1@2000=77 ");
+
+    io_region_map(region, ADDRESS_SPACE_MEMORY, 0x20000);
+    take_trail("-m11000 Qm11000 +m21000 Pm21000 ");
+    io_region_unmap(region);
+    take_trail("-m21000 Qm21000 ");
+    pages_refused = TRUE;
+    io_region_map(region, ADDRESS_SPACE_MEMORY, 0x20000);
+    take_trail("+m21000 !m21000 ");
+    write_value(ADDRESS_SPACE_MEMORY, 0x21000, 0x55, 1); /* by software then */
+    g_assert_cmphex(page[0], ==, 0x55);
+    pages_refused = FALSE;
+    io_region_unmap(region);
+    io_region_map(other, ADDRESS_SPACE_MEMORY, 0x30800);
+    io_region_map(region, ADDRESS_SPACE_MEMORY, 0x30000 - 0x1000);
+    take_trail("-m21000 +m30000 ");
+    io_region_remove_page(region, 0x1000);
+    io_region_remove_page(region, 0x1000);
+    write_value(ADDRESS_SPACE_MEMORY, 0x30000, 1, 1);
+    g_assert_cmpint(read(fd, &count, 8), ==, 8);
+    g_assert_cmphex(page[0], ==, 0x55);
+    take_trail("");
+    io_region_free(region);
+    io_region_free(other);
+    take_trail("-m30000 ");
+    io_set_accelerator(NULL);
+    close(fd);
 }
 
 static void test_name_within(void)
@@ -372,6 +447,7 @@ int main(int argc, char **argv)
     g_test_add_func("/io-region/event-fds", test_event_fds);
     g_test_add_func("/io-region/store-fds", test_store_fds);
     g_test_add_func("/io-region/accelerator", test_accelerator);
+    g_test_add_func("/io-region/page", test_page);
     g_test_add_func("/io-region/name-within", test_name_within);
     g_test_add_func("/io-region/freed-in-use", test_freed_in_use);
     g_test_add_func("/io-region/random", test_random);
