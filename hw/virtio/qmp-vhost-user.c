@@ -9,18 +9,22 @@ static const QmpType types[] = {
      "How often one request was sent to a backend: answered counts replies and acknowledgements, "
      "refused those acknowledgements that said no.",
      NULL},
-    {"VhostUserRingInfo", QMP_OBJECT, "index:uint16, size:uint16, enabled:bool, base:uint32",
+    {"VhostUserRingInfo", QMP_OBJECT,
+     "index:uint16, size:uint16, enabled:bool, host-notifier:bool, base:uint32",
      "A ring of a vhost-user device: its number, its size in descriptors, whether the backend "
-     "works on it, and where the backend began or stopped.",
+     "works on it, whether a page of the backend's takes its notifications, and where the backend "
+     "began or stopped.",
      NULL},
     {"VhostUserInfo", QMP_OBJECT,
      "id:str, path:str, type:str, chardev:str, *socket:str, connected:bool, "
-     "connections:uint64, losses:uint64, ignored:uint64, *features:[str], "
+     "connections:uint64, losses:uint64, ignored:uint64, host-notifiers-set:uint64, "
+     "host-notifiers-refused:uint64, *features:[str], "
      "*driver-features:[str], *protocol-features:[str], *slot-limit:uint64, slots-used:uint64, "
      "*rings:[VhostUserRingInfo], messages:[VhostUserMessageCount], *last-error:str, "
      "*last-memory-microseconds:int",
      "A vhost-user device: its backend's socket, whether it is connected, how many connections "
-     "were taken, lost, and ignored because the backend that came back did not fit, the features "
+     "were taken, lost, and ignored because the backend that came back did not fit, how many pages "
+     "for notifications its backends have put in place and how many were refused, the features "
      "that the backend offers, those that the driver chose and the protocol features in use, how "
      "many "
      "memory regions the backend takes and has, its rings, the messages sent over all connections, "

@@ -55,6 +55,9 @@ struct VhostUserChannel {
     guint outstanding; /* of the others, how many wait for an ack */
     PendingCall *call; /* behind all of them, or NULL */
     VhostUserCount counts[VHOST_USER_REQUEST_COUNT];
+    const int *beside; /* another socket, served while this one waits; NULL: none */
+    void (*serve_beside)(gpointer opaque);
+    gpointer beside_opaque;
     uint32_t sending; /* request on its way out, 0: none */
     uint32_t culprit; /* request of the last failure, 0: none */
 };
@@ -125,6 +128,14 @@ void vhost_user_channel_set_deadline(VhostUserChannel *channel, gint64 deadline)
 {
     channel->deadline = deadline;
     channel->patience = MAX(deadline - g_get_monotonic_time(), 0);
+}
+
+void vhost_user_channel_serve_beside(VhostUserChannel *channel, const int *socket,
+                                     void (*serve)(gpointer opaque), gpointer opaque)
+{
+    channel->beside = socket;
+    channel->serve_beside = serve;
+    channel->beside_opaque = opaque;
 }
 
 void vhost_user_channel_set_reply_ack(VhostUserChannel *channel, gboolean enabled)
@@ -424,10 +435,26 @@ static gboolean receive(VhostUserChannel *channel, GError **error)
                 vhost_user_request_name(expected.request));
 }
 
+/* As vhost_user_stream_wait(), serving what comes beside. */
+static int wait_for(VhostUserChannel *channel, short events)
+{
+    gboolean beside = TRUE;
+    int ready = 0;
+
+    while (ready == 0 && beside) {
+        ready = vhost_user_stream_wait(&channel->stream, events, channel->deadline,
+                                       channel->beside != NULL ? *channel->beside : -1, &beside);
+        if (beside) {
+            channel->serve_beside(channel->beside_opaque);
+        }
+    }
+    return ready;
+}
+
 /* Waits for the next bytes of the answer that is due. */
 static gboolean receive_more(VhostUserChannel *channel, GError **error)
 {
-    int events = vhost_user_stream_wait(&channel->stream, POLLIN, channel->deadline);
+    int events = wait_for(channel, POLLIN);
     ExpectedAnswer expected;
 
     if (events > 0) {
@@ -473,7 +500,7 @@ static gboolean wait_for_flight(VhostUserChannel *channel, uint32_t request, GEr
 /* The socket is full: waits for room, and takes answers so that the backend never waits for us. */
 static gboolean wait_for_room(VhostUserChannel *channel, uint32_t request, GError **error)
 {
-    int events = vhost_user_stream_wait(&channel->stream, POLLOUT | POLLIN, channel->deadline);
+    int events = wait_for(channel, POLLOUT | POLLIN);
 
     if (events == 0) {
         return fail_timeout(channel, error, request, "cannot be sent");

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configuration space of a vhost-user session, and the requests that a backend makes itself on a
- * socket of its own ("Back-end message types"): a changed configuration, and what a ring reports.
+ * Configuration space of a vhost-user session: read, written by the driver, changed by the backend.
  */
 #include "vhost-user-internal.h"
 
 #include "system/main-loop.h"
 #include "util/error.h"
-#include "util/fd.h"
-#include "util/report.h"
-#include "util/trace.h"
-
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-TRACE_EVENT(vhost_user_backend_request, "a backend asks for something");
-
-/* Requests of a backend in one second beyond which nobody listens to them any more. */
-#define REQUESTS_A_SECOND 1000
 
 /* --- reading --- */
 
@@ -96,8 +83,6 @@ typedef struct ConfigJob {
     gboolean ask_again;
 } ConfigJob;
 
-static gboolean refresh_config(VhostUserSession *session, GError **error);
-
 static gboolean fetch_again(VhostUserSession *session, GError **error)
 {
     uint8_t bytes[VHOST_USER_MAX_CONFIG_SIZE];
@@ -124,7 +109,7 @@ static gboolean run_config_write(VhostUserSession *session, VhostUserJob *job, G
         return !write->ask_again || fetch_again(session, error);
     }
     /* The driver believes in what it wrote until it is told what the backend kept. */
-    refresh_config(session, NULL);
+    vhost_user_config_refresh(session, NULL);
     return FALSE;
 }
 
@@ -225,7 +210,7 @@ static void tell_config(gpointer data)
     g_free(news);
 }
 
-static gboolean refresh_config(VhostUserSession *session, GError **error)
+gboolean vhost_user_config_refresh(VhostUserSession *session, GError **error)
 {
     ConfigNews *news;
     uint32_t length;
@@ -243,145 +228,4 @@ static gboolean refresh_config(VhostUserSession *session, GError **error)
     news->number = ++session->config_fetches;
     main_loop_post(tell_config, news);
     return TRUE;
-}
-
-/* --- the backend's requests --- */
-
-gboolean vhost_user_requests_open(VhostUserSession *session, GError **error)
-{
-    int ends[2];
-    gboolean sent;
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-        vm_error_set_errno(error, errno, "%s: cannot make a socket for the backend's requests",
-                           session->label);
-        return FALSE;
-    }
-    vhost_user_stream_init(&session->requests, ends[0]);
-    sent = vhost_user_channel_send(session->channel, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0,
-                                   &ends[1], 1, NULL, error);
-    close(ends[1]);
-    return sent;
-}
-
-/* Takes one request; TRUE if the backend may expect more of the same from us. */
-static gboolean flooded(VhostUserSession *session)
-{
-    gint64 second = g_get_monotonic_time() / G_USEC_PER_SEC;
-
-    if (second != session->requests_second) {
-        session->requests_second = second;
-        session->requests_this_second = 0;
-    }
-    return ++session->requests_this_second > REQUESTS_A_SECOND;
-}
-
-static void answer_request(VhostUserSession *session, const VhostUserHeader *request,
-                           uint64_t result)
-{
-    VhostUserHeader header = {
-        .request = request->request,
-        .flags = VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY,
-        .size = sizeof(result),
-    };
-
-    /* The socket's buffer holds many answers; who does not read them is not waited for. */
-    if (request->flags & VHOST_USER_FLAG_NEED_REPLY &&
-        vhost_user_stream_write(&session->requests, &header, &result, 0, NULL, 0) !=
-            (gssize)(sizeof(header) + sizeof(result))) {
-        vhost_user_stream_close(&session->requests);
-    }
-}
-
-/* What is asked for is done or refused. */
-static gboolean serve(VhostUserSession *session, uint32_t request, const VhostUserVringState *ring,
-                      gboolean *config_changed)
-{
-    gboolean in_band = vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
-
-    switch (request) {
-    case VHOST_USER_BACKEND_CONFIG_CHANGE_MSG:
-        *config_changed = TRUE;
-        return TRUE;
-    case VHOST_USER_BACKEND_VRING_CALL:
-        return in_band && vhost_user_rings_called(session, ring->index);
-    case VHOST_USER_BACKEND_VRING_ERR:
-        return in_band && vhost_user_rings_failed(session, ring->index);
-    default:
-        return FALSE;
-    }
-}
-
-/* Why the requests of this backend are not served any more; NULL while they are. */
-static const char *serve_one(VhostUserSession *session, gboolean *config_changed)
-{
-    VhostUserStream *stream = &session->requests;
-    VhostUserHeader header;
-    const char *problem;
-    VhostUserVringState ring = {0};
-    gboolean served;
-
-    memcpy(&header, stream->buffer, sizeof(header));
-    problem = vhost_user_validate_backend_request(&header, stream->buffer + sizeof(header),
-                                                  stream->fd_count, session->queues);
-    if (problem != NULL) {
-        return problem;
-    }
-    if (flooded(session)) {
-        return "floods us with requests";
-    }
-    trace(vhost_user_backend_request, "device %s: %s", session->id,
-          vhost_user_backend_request_name(header.request));
-    memcpy(&ring, stream->buffer + sizeof(header), MIN(header.size, sizeof(ring)));
-    served = serve(session, header.request, &ring, config_changed);
-    fd_clear(&(int){vhost_user_stream_take_fd(stream)});
-    vhost_user_stream_consume(stream, sizeof(header) + header.size);
-    answer_request(session, &header, served ? 0 : 1);
-    return NULL;
-}
-
-/* TRUE if a whole message is in the buffer; *@problem if there never will be one. */
-static gboolean message_is_whole(const VhostUserStream *stream, const char **problem)
-{
-    VhostUserHeader header;
-
-    if (stream->used < sizeof(header)) {
-        return FALSE;
-    }
-    memcpy(&header, stream->buffer, sizeof(header));
-    if (header.size > VHOST_USER_PAYLOAD_MAXIMUM) {
-        *problem = "sent a request that is too long";
-        return FALSE;
-    }
-    return stream->used >= sizeof(header) + header.size;
-}
-
-void vhost_user_requests_serve(VhostUserSession *session)
-{
-    VhostUserStream *stream = &session->requests;
-    g_autoptr(GError) error = NULL;
-    const char *problem = NULL;
-    gboolean config_changed = FALSE;
-    gssize got = vhost_user_stream_read(stream, sizeof(stream->buffer));
-
-    if (got == 0 || (got < 0 && got != -EAGAIN && got != -EINTR)) {
-        vhost_user_stream_close(stream);
-        return;
-    }
-    while (problem == NULL && message_is_whole(stream, &problem)) {
-        problem = serve_one(session, &config_changed);
-    }
-    if (problem != NULL) {
-        g_set_error(&error, VHOST_USER_ERROR, VHOST_USER_ERROR_PROTOCOL,
-                    "%s: the backend's requests are not heard any more: %s", session->label,
-                    problem);
-        report_warning("%s", error->message);
-        vhost_user_note_error(session, error);
-        vhost_user_stream_close(stream);
-        g_clear_error(&error);
-    }
-    if (config_changed && !refresh_config(session, &error)) {
-        vhost_user_note_error(session, error);
-        vhost_user_notice_loss(session, error);
-    }
 }

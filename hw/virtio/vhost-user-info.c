@@ -108,6 +108,7 @@ static json_object *describe_rings(VhostUserSession *session)
         json_add_uint(ring, "index", state->ring.index);
         json_add_uint(ring, "size", state->ring.size);
         json_add_bool(ring, "enabled", state->running && state->ring.enabled);
+        json_add_bool(ring, "host-notifier", state->notifier);
         json_add_uint(ring, "base",
                       state->running ? state->ring.base
                                      : vhost_user_session_ring_base(session, state->ring.index));
@@ -128,6 +129,8 @@ json_object *vhost_user_session_info(VhostUserSession *session)
     json_add_uint(info, "connections", session->kept->connections);
     json_add_uint(info, "losses", session->kept->losses);
     json_add_uint(info, "ignored", session->kept->ignored);
+    json_add_uint(info, "host-notifiers-set", session->kept->notifiers_set);
+    json_add_uint(info, "host-notifiers-refused", session->kept->notifiers_refused);
     json_object_object_add(info, "messages", describe_messages(session));
     json_add_uint(info, "slots-used", g_atomic_int_get(&session->slots_used));
     if (connected || session->state == VHOST_USER_LOST) {

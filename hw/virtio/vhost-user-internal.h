@@ -60,7 +60,9 @@ typedef struct VhostUserRingState {
     VhostUserRing ring;
     VhostUserVringAddr address; /* user addresses */
     gboolean running;
-    gboolean failed; /* the backend said so */
+    gboolean handed_over; /* the backend may work on it; session thread */
+    gboolean notifier;    /* a page of the backend's is its doorbell */
+    gboolean failed;      /* the backend said so */
 } VhostUserRingState;
 
 /* Where a ring stands. */
@@ -78,6 +80,7 @@ typedef struct VhostUserKept {
     gboolean config_written[VHOST_USER_MAX_CONFIG_SIZE]; /* by the driver */
     gboolean config_is_live;                             /* what is written changes what is read */
     guint64 connections, losses, ignored;
+    guint64 notifiers_set, notifiers_refused; /* VRING_HOST_NOTIFIER_MSG */
 
     pthread_mutex_t lock; /* the rest; taken behind the session's */
     int inflight;         /* file of GET_INFLIGHT_FD, -1: none */
@@ -161,6 +164,8 @@ struct VhostUserSession {
     VhostUserStream requests; /* on which the backend asks us; socket -1: none */
     guint requests_this_second;
     gint64 requests_second;
+    gboolean config_stale; /* the backend said so */
+    guint notifier_warnings;
 };
 
 /* --- vhost-user.c --- */
@@ -248,7 +253,9 @@ const ShadowRegion *vhost_user_table_regions(const ShadowTable *table);
 
 /* --- vhost-user-rings.c --- */
 
-/* VRING_CALL and VRING_ERR of the backend: FALSE if ring @index does not run. Session thread. */
+/* Ring @index if the backend has it, NULL otherwise. Session thread. */
+VhostUserRingState *vhost_user_rings_find(VhostUserSession *session, guint64 index);
+/* VRING_CALL and VRING_ERR of the backend: FALSE if it has no ring @index. Session thread. */
 gboolean vhost_user_rings_called(VhostUserSession *session, guint index);
 gboolean vhost_user_rings_failed(VhostUserSession *session, guint index);
 /* SET_VRING_ADDR again for every running ring: a full table may have cost the backend its
@@ -260,9 +267,26 @@ gboolean vhost_user_rings_send_addresses(VhostUserSession *session, GError **err
 /* GET_CONFIG into @bytes, which holds needs->config_size; @length: how many came. */
 gboolean vhost_user_config_fetch(VhostUserSession *session, uint8_t *bytes, uint32_t *length,
                                  GError **error);
+/* GET_CONFIG again, and its bytes to the main thread. Session thread. */
+gboolean vhost_user_config_refresh(VhostUserSession *session, GError **error);
+
+/* --- vhost-user-requests.c; session thread --- */
+
 /* Makes the socket for the backend's own requests and sends its other end. */
 gboolean vhost_user_requests_open(VhostUserSession *session, GError **error);
-/* The socket is readable: answers what is there, within limits. Session thread. */
+/* The socket is readable: answers what is there, within limits.  Sends nothing to the backend on
+ * the channel, which may wait for an answer meanwhile. */
 void vhost_user_requests_serve(VhostUserSession *session);
+/* What requests have left to do once the channel is free. */
+void vhost_user_requests_follow_up(VhostUserSession *session);
+
+/* --- vhost-user-notifier.c; session thread --- */
+
+/* VRING_HOST_NOTIFIER_MSG with @fd, which stays the caller's: NULL, or why not; caller frees. */
+char *vhost_user_notifier_set(VhostUserSession *session, const VhostUserVringArea *area, int fd);
+/* Ring @state is the backend's no more: its doorbell is ours. */
+void vhost_user_notifier_drop(VhostUserSession *session, VhostUserRingState *state);
+/* A request for a notifier was refused for @reason. */
+void vhost_user_notifier_refused(VhostUserSession *session, const char *reason);
 
 #endif

@@ -70,6 +70,7 @@ gboolean vhost_user_kind_prepare(VhostUserPci *device, GError **error)
         /* Queues that every device of the kind has need no asking. */
         .queues_without_mq = kind->queues + MIN(device->num_queues, 1),
         .needs_mq = TRUE,
+        .host_notifiers = virtio_pci_has_page_per_queue(VIRTIO_PCI(device)),
     };
     if (kind->prepare != NULL && !kind->prepare(device, error)) {
         return FALSE;

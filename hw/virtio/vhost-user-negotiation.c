@@ -27,6 +27,11 @@ TRACE_EVENT(vhost_user_negotiated, "features and limits of a backend are known")
 /* What in-band notifications must not be without ("In-band notifications"). */
 #define INBAND_NEEDS (BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
 
+/* What puts a page of the backend's over a doorbell, and what it must not be without. */
+#define HOST_NOTIFIER                                                                              \
+    (BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD))
+#define HOST_NOTIFIER_NEEDS (HOST_NOTIFIER | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
+
 /* Those that some types of devices want beside them (VhostUserNeeds.protocol_features). */
 #define TYPE_PROTOCOL_FEATURES                                                                     \
     (BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
@@ -51,7 +56,7 @@ uint64_t vhost_user_session_features(VhostUserSession *session)
 
 uint64_t vhost_user_session_known_protocol_features(void)
 {
-    return PROTOCOL_FEATURES | TYPE_PROTOCOL_FEATURES;
+    return PROTOCOL_FEATURES | HOST_NOTIFIER | TYPE_PROTOCOL_FEATURES;
 }
 
 gboolean vhost_user_session_has_protocol_features(VhostUserSession *session)
@@ -77,9 +82,13 @@ static gboolean negotiate_features(VhostUserSession *session, GError **error)
         }
         session->protocol_features =
             offered & ((PROTOCOL_FEATURES & ~session->needs->protocol_features_unused) |
+                       (session->needs->host_notifiers ? HOST_NOTIFIER : 0) |
                        session->needs->protocol_features);
         if ((session->protocol_features & INBAND_NEEDS) != INBAND_NEEDS) {
             session->protocol_features &= ~BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
+        }
+        if ((session->protocol_features & HOST_NOTIFIER_NEEDS) != HOST_NOTIFIER_NEEDS) {
+            session->protocol_features &= ~HOST_NOTIFIER;
         }
         if (!vhost_user_send_u64(session, VHOST_USER_SET_PROTOCOL_FEATURES,
                                  session->protocol_features, error)) {

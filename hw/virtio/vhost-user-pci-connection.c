@@ -116,6 +116,7 @@ static void lost(gpointer opaque, const GError *error)
     const VhostUserKind *kind = vhost_user_kind(device);
 
     device->away = TRUE;
+    virtio_pci_remove_notify_pages(VIRTIO_PCI(device));
     if (device->returning) {
         /* It came back, but not with everything that the guest uses. */
         device->returning = FALSE;
@@ -137,11 +138,24 @@ static void lost(gpointer opaque, const GError *error)
     }
 }
 
+static gboolean host_notifier(gpointer opaque, guint index, void *page)
+{
+    VhostUserPci *device = opaque;
+    VirtioPci *virtio = VIRTIO_PCI(device);
+
+    if (page != NULL) {
+        return virtio_pci_set_notify_page(virtio, index, page);
+    }
+    virtio_pci_remove_notify_page(virtio, index);
+    return TRUE;
+}
+
 static const VhostUserCallbacks callbacks = {
     .config_changed = config_changed,
     .start_failed = start_failed,
     .lost = lost,
     .started = started,
+    .host_notifier = host_notifier,
 };
 
 /* --- does it fit? --- */

@@ -92,6 +92,7 @@ static gboolean send_ring(VhostUserSession *session, VhostUserRingState *state, 
         return FALSE;
     }
     vhost_user_kept_ring_runs(session->kept, session->epoch, ring->index);
+    state->handed_over = TRUE;
     return send_state(session, VHOST_USER_SET_VRING_NUM, ring->index, ring->size, error) &&
            send_state(session, VHOST_USER_SET_VRING_BASE, ring->index, ring->base, error) &&
            send_address(session, state, error) &&
@@ -155,6 +156,8 @@ static gboolean stop_ring(VhostUserSession *session, VhostUserRingState *state, 
                                  &base, sizeof(base), sizeof(base), NULL, NULL, error)) {
         return FALSE;
     }
+    state->handed_over = FALSE;
+    vhost_user_notifier_drop(session, state);
     vhost_user_kept_ring_stopped(session->kept, session->epoch, state->ring.index, base.num);
     return TRUE;
 }
@@ -412,7 +415,7 @@ void vhost_user_session_start(VhostUserSession *session, uint64_t driver_feature
 
 /* --- what the backend reports of a ring --- */
 
-static VhostUserRingState *find_ring(VhostUserSession *session, guint index)
+static VhostUserRingState *find_ring(VhostUserSession *session, guint64 index)
 {
     for (guint i = 0; i < session->rings->len; i++) {
         if (ring_at(session, i)->ring.index == index) {
@@ -422,11 +425,18 @@ static VhostUserRingState *find_ring(VhostUserSession *session, guint index)
     return NULL;
 }
 
+VhostUserRingState *vhost_user_rings_find(VhostUserSession *session, guint64 index)
+{
+    VhostUserRingState *state = find_ring(session, index);
+
+    return state != NULL && state->handed_over ? state : NULL;
+}
+
 gboolean vhost_user_rings_called(VhostUserSession *session, guint index)
 {
-    const VhostUserRingState *state = find_ring(session, index);
+    const VhostUserRingState *state = vhost_user_rings_find(session, index);
 
-    if (state == NULL || !state->running) {
+    if (state == NULL) {
         return FALSE;
     }
     event_fd_signal(state->ring.call);
@@ -450,10 +460,10 @@ static void tell_failed(gpointer data)
 
 gboolean vhost_user_rings_failed(VhostUserSession *session, guint index)
 {
-    VhostUserRingState *state = find_ring(session, index);
+    VhostUserRingState *state = vhost_user_rings_find(session, index);
     RingNews *news;
 
-    if (state == NULL || !state->running) {
+    if (state == NULL) {
         return FALSE;
     }
     if (!state->failed) { /* once is enough for a driver to reset the device */

@@ -157,22 +157,27 @@ int vhost_user_stream_take_fd(VhostUserStream *stream)
     return first;
 }
 
-int vhost_user_stream_wait(VhostUserStream *stream, short events, gint64 deadline)
+int vhost_user_stream_wait(VhostUserStream *stream, short events, gint64 deadline, int other,
+                           gboolean *beside)
 {
-    struct pollfd poll_fd = {.fd = stream->socket, .events = events};
+    struct pollfd fds[] = {
+        {.fd = stream->socket, .events = events},
+        {.fd = other, .events = POLLIN},
+    };
+    gint64 left;
     int ready;
 
     do {
-        gint64 left = MAX(deadline - g_get_monotonic_time(), 0);
-        struct timespec timeout = {
-            .tv_sec = left / G_USEC_PER_SEC,
-            .tv_nsec = left % G_USEC_PER_SEC * 1000,
-        };
+        struct timespec timeout;
 
-        ready = ppoll(&poll_fd, 1, &timeout, NULL);
+        left = MAX(deadline - g_get_monotonic_time(), 0);
+        timeout.tv_sec = left / G_USEC_PER_SEC;
+        timeout.tv_nsec = left % G_USEC_PER_SEC * 1000;
+        ready = ppoll(fds, G_N_ELEMENTS(fds), &timeout, NULL);
     } while (ready < 0 && errno == EINTR);
+    *beside = ready > 0 && fds[1].revents != 0 && left > 0;
     if (ready < 0) {
         return -errno;
     }
-    return ready == 0 ? 0 : poll_fd.revents;
+    return fds[0].revents;
 }

@@ -47,8 +47,12 @@ void vhost_user_stream_consume(VhostUserStream *stream, gsize size);
 /* The first descriptor that arrived, now the caller's, or -1; the others are closed. */
 int vhost_user_stream_take_fd(VhostUserStream *stream);
 
-/* Waits for @events until @deadline (g_get_monotonic_time()).  Returns poll's result events, 0 at
- * the deadline, or -errno. */
-int vhost_user_stream_wait(VhostUserStream *stream, short events, gint64 deadline);
+/*
+ * Waits for @events until @deadline (g_get_monotonic_time()).  Returns poll's result events, 0 at
+ * the deadline, or -errno.  *@beside: something came from the socket @other (-1: none) before the
+ * deadline; then it may be 0 earlier.
+ */
+int vhost_user_stream_wait(VhostUserStream *stream, short events, gint64 deadline, int other,
+                           gboolean *beside);
 
 #endif

@@ -13,7 +13,9 @@
  *               vhost-user-table.c        the shadow table: what the backend has, and its changes
  *     start,    vhost-user-rings.c        features of the driver, table, rings
  *     stop
- *     config    vhost-user-config.c       configuration space, and what the backend asks
+ *     config    vhost-user-config.c       configuration space
+ *     requests  vhost-user-requests.c     what the backend asks
+ *               vhost-user-notifier.c     a page of it as a ring's doorbell
  *     kept      vhost-user-kept.c         what outlives the connection, for the next session
  *     info      vhost-user-info.c         x-query-vhost-user
  *
@@ -268,6 +270,7 @@ static void lose(VhostUserSession *session, const GError *reason)
     fd_clear(&session->hang_up);
     for (guint i = 0; i < session->rings->len; i++) {
         g_array_index(session->rings, VhostUserRingState, i).running = FALSE;
+        g_array_index(session->rings, VhostUserRingState, i).notifier = FALSE;
     }
     pthread_mutex_unlock(&session->lock);
     vhost_user_note_error(session, reason);
@@ -349,10 +352,13 @@ static void idle(VhostUserSession *session)
     g_autoptr(GError) error = NULL;
     struct pollfd fds[] = {
         {.fd = session->wake, .events = POLLIN},
-        {.fd = session->lost ? -1 : vhost_user_channel_fd(session->channel), .events = POLLIN},
-        {.fd = session->requests.socket, .events = POLLIN},
+        {.events = POLLIN},
+        {.events = POLLIN},
     };
 
+    vhost_user_requests_follow_up(session);
+    fds[1].fd = session->lost ? -1 : vhost_user_channel_fd(session->channel);
+    fds[2].fd = session->requests.socket;
     if (poll(fds, G_N_ELEMENTS(fds), -1) <= 0) {
         return;
     }
@@ -362,7 +368,6 @@ static void idle(VhostUserSession *session)
     if (fds[1].revents != 0 && !vhost_user_channel_idle(session->channel, &error)) {
         lose(session, error);
     } else if (fds[2].revents != 0) {
-        vhost_user_deadline_renew(session);
         vhost_user_requests_serve(session);
     }
 }

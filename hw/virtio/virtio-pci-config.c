@@ -5,7 +5,6 @@
  * and function-level reset (PCI ECN "Advanced Capabilities for Conventional PCI").
  */
 #include "util/error.h"
-#include "util/fd.h"
 #include "virtio-pci-internal.h"
 
 #include <linux/pci_regs.h>
@@ -41,15 +40,6 @@ void virtio_pci_device_config_write(VirtioPci *device, uint32_t offset, uint32_t
 
 /* --- modern BAR --- */
 
-static void kick(VirtioPci *device, unsigned offset)
-{
-    VirtQueue *queue = virtio_pci_queue(device, offset / VIRTIO_NOTIFY_MULTIPLIER);
-
-    if (queue && device->set_up) {
-        event_fd_signal(queue->kick);
-    }
-}
-
 uint32_t virtio_pci_modern_read(VirtioPci *device, unsigned offset, unsigned size)
 {
     if (offset < VIRTIO_AREA_ISR) {
@@ -69,7 +59,7 @@ void virtio_pci_modern_write(VirtioPci *device, unsigned offset, uint32_t value,
     if (offset < VIRTIO_AREA_ISR) {
         virtio_pci_common_write(device, offset, value, size);
     } else if (offset >= VIRTIO_AREA_NOTIFY) {
-        kick(device, offset - VIRTIO_AREA_NOTIFY);
+        virtio_pci_notify(device, offset - VIRTIO_AREA_NOTIFY, value, size);
     } else if (offset >= VIRTIO_AREA_DEVICE) {
         virtio_pci_device_config_write(device, offset - VIRTIO_AREA_DEVICE, value, size);
     }
@@ -120,14 +110,15 @@ static gboolean add_window(VirtioPci *device, GError **error)
 
 static gboolean add_notify(VirtioPci *device, GError **error)
 {
-    unsigned at = add_capability(device, VIRTIO_PCI_CAP_NOTIFY_CFG, VIRTIO_AREA_NOTIFY,
-                                 VIRTIO_AREA_SIZE, sizeof(struct virtio_pci_notify_cap), error);
+    unsigned at =
+        add_capability(device, VIRTIO_PCI_CAP_NOTIFY_CFG, VIRTIO_AREA_NOTIFY,
+                       virtio_pci_notify_size(device), sizeof(struct virtio_pci_notify_cap), error);
 
     if (!at) {
         return FALSE;
     }
     pci_device_set_long(PCI_DEVICE(device), at + VIRTIO_PCI_NOTIFY_CAP_MULT,
-                        VIRTIO_NOTIFY_MULTIPLIER);
+                        virtio_pci_notify_multiplier(device));
     return TRUE;
 }
 
@@ -189,7 +180,7 @@ static gboolean window_opens(VirtioPci *device, unsigned offset, unsigned size, 
     *length = window_field(device, VIRTIO_PCI_CAP_LENGTH);
     return PCI_DEVICE(device)->config[device->window + VIRTIO_PCI_CAP_BAR] == VIRTIO_BAR_MODERN &&
            (*length == 1 || *length == 2 || *length == 4) && *target % *length == 0 &&
-           *target < VIRTIO_MODERN_SIZE;
+           *target < virtio_pci_modern_size(device);
 }
 
 void virtio_pci_config_space_read(PciDevice *pci, unsigned offset, unsigned size)

@@ -17,9 +17,8 @@ enum {
     VIRTIO_AREA_ISR = 0x1000,
     VIRTIO_AREA_DEVICE = 0x2000,
     VIRTIO_AREA_NOTIFY = 0x3000,
-    VIRTIO_AREA_SIZE = 0x1000,
-    VIRTIO_MODERN_SIZE = 0x4000,
-    VIRTIO_NOTIFY_MULTIPLIER = 4,
+    VIRTIO_AREA_SIZE = 0x1000,    /* of notifications: at least */
+    VIRTIO_NOTIFY_MULTIPLIER = 4, /* where doorbells share a page */
 };
 
 /* Bits of the ISR byte (4.1.4.5). */
@@ -60,6 +59,17 @@ void virtio_pci_clear_queue(VirtQueue *queue);
 void virtio_pci_watch_run_state(VirtioPci *device);
 /* Ends every watch and forgets resets that wait. */
 void virtio_pci_end(VirtioPci *device);
+
+/* --- virtio-pci-notify.c --- */
+
+/* Bytes from one doorbell to the next, of all of them, and of the modern BAR. */
+uint32_t virtio_pci_notify_multiplier(VirtioPci *device);
+uint32_t virtio_pci_notify_size(VirtioPci *device);
+uint32_t virtio_pci_modern_size(VirtioPci *device);
+/* An aligned store at @offset of the doorbells that came to us. */
+void virtio_pci_notify(VirtioPci *device, uint32_t offset, uint32_t value, unsigned size);
+/* Stores to the doorbells in @region, the modern BAR, signal the queues' event fds. */
+void virtio_pci_add_doorbells(VirtioPci *device, IoRegion *region);
 
 /* --- virtio-pci-interrupts.c --- */
 

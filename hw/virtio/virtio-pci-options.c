@@ -36,8 +36,6 @@ static const struct {
 } refused[] = {
     {offsetof(VirtioPci, options.iommu_platform), "iommu_platform", "the machine has no IOMMU"},
     {offsetof(VirtioPci, options.ats), "ats", "the machine has no IOMMU"},
-    {offsetof(VirtioPci, options.page_per_vq), "page-per-vq",
-     "the addresses of all queues' notifications are in one page"},
     {offsetof(VirtioPci, options.modern_pio_notify), "modern-pio-notify",
      "notifications go through memory"},
 };
@@ -71,7 +69,8 @@ const VmField virtio_pci_fields[] = {
     SWITCH("any_layout", any_layout, "offer VIRTIO_F_ANY_LAYOUT if the backend does", TRUE),
     SWITCH("iommu_platform", iommu_platform, "only off is possible", FALSE),
     SWITCH("ats", ats, "only off is possible", FALSE),
-    SWITCH("page-per-vq", page_per_vq, "only off is possible", FALSE),
+    SWITCH("page-per-vq", page_per_vq,
+           "a page for each queue's notifications, so that a backend can put its own there", FALSE),
     SWITCH("modern-pio-notify", modern_pio_notify, "only off is possible", FALSE),
     {.name = NULL},
 };

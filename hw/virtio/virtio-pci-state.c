@@ -71,6 +71,7 @@ static void stop(VirtioPci *device, gboolean wait)
         return;
     }
     device->started = FALSE;
+    virtio_pci_remove_notify_pages(device);
     virtio_pci_unwatch_calls(device);
     VIRTIO_PCI_GET_CLASS(device)->stop(device, wait);
 }
@@ -98,6 +99,7 @@ void virtio_pci_end(VirtioPci *device)
 {
     run_state_listener_remove(&device->run_state);
     virtio_pci_unwatch_calls(device);
+    virtio_pci_remove_notify_pages(device);
     device->started = FALSE;
     device->resetting = FALSE;
     device->reset_epoch++;
@@ -229,6 +231,7 @@ gboolean virtio_pci_end_queue(VirtioPci *device, VirtQueue *queue)
 
     if (device->started && VIRTIO_PCI_GET_CLASS(device)->queue_reset) {
         queue->resetting = TRUE;
+        virtio_pci_remove_notify_page(device, queue->index);
         VIRTIO_PCI_GET_CLASS(device)->queue_reset(device, queue);
         if (device->reset_epoch != epoch) {
             return FALSE;

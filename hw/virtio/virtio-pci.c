@@ -108,17 +108,15 @@ static const IoOps modern_bar_ops = {
 
 static void add_modern_bar(VirtioPci *device)
 {
-    IoRegion *region = io_region_new(G_OBJECT(device), "virtio-pci-modern", &modern_bar_ops, device,
-                                     VIRTIO_MODERN_SIZE);
+    uint32_t size = virtio_pci_modern_size(device);
+    IoRegion *region =
+        io_region_new(G_OBJECT(device), "virtio-pci-modern", &modern_bar_ops, device, size);
 
     pci_device_add_bar(PCI_DEVICE(device), VIRTIO_BAR_MODERN,
                        PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_TYPE_64 |
                            PCI_BASE_ADDRESS_MEM_PREFETCH,
-                       region, VIRTIO_MODERN_SIZE);
-    for (guint index = 0; index < device->queues->len; index++) {
-        io_region_add_event_fd(region, VIRTIO_AREA_NOTIFY + index * VIRTIO_NOTIFY_MULTIPLIER,
-                               VIRTIO_NOTIFY_MULTIPLIER, virtio_pci_queue(device, index)->kick);
-    }
+                       region, size);
+    virtio_pci_add_doorbells(device, region);
 }
 
 static gboolean add_vectors(VirtioPci *device, GError **error)

@@ -503,15 +503,60 @@ gboolean backend_config_change(Backend *backend, const uint8_t *config)
     return ok;
 }
 
-gboolean backend_send(Backend *backend, const void *bytes, gsize size)
+gboolean backend_send_fds(Backend *backend, const void *bytes, gsize size, const int *fds,
+                          guint count)
 {
+    char control[CMSG_SPACE(sizeof(int) * 16)] __attribute__((aligned(8))) = {0};
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     gboolean ok;
 
+    g_assert_cmpuint(count, <=, 16);
+    if (count > 0) {
+        struct cmsghdr *header = (struct cmsghdr *)(void *)control;
+
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
+    }
     g_mutex_lock(&backend->lock);
     ok = backend->channel >= 0 &&
-         send(backend->channel, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+         sendmsg(backend->channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
     g_mutex_unlock(&backend->lock);
     return ok;
+}
+
+gboolean backend_send(Backend *backend, const void *bytes, gsize size)
+{
+    return backend_send_fds(backend, bytes, size, NULL, 0);
+}
+
+gboolean backend_receive(Backend *backend, void *bytes, gsize size, guint milliseconds)
+{
+    gint64 end = g_get_monotonic_time() + milliseconds * INT64_C(1000);
+    gsize have = 0;
+
+    while (have < size && g_get_monotonic_time() < end) {
+        ssize_t got;
+
+        g_mutex_lock(&backend->lock);
+        got = backend->channel < 0
+                  ? 0
+                  : recv(backend->channel, (char *)bytes + have, size - have, MSG_DONTWAIT);
+        g_mutex_unlock(&backend->lock);
+        if (got == 0 || (got < 0 && errno != EAGAIN)) {
+            return FALSE;
+        }
+        if (got > 0) {
+            have += got;
+        } else {
+            g_usleep(1000);
+        }
+    }
+    return have == size;
 }
 
 /* --- faults --- */

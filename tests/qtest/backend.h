@@ -99,6 +99,11 @@ uint64_t backend_requests(Backend *backend); /* served so far */
 gboolean backend_config_change(Backend *backend, const uint8_t *config);
 /* @bytes as they are on the same channel, without waiting; FALSE if they did not go. */
 gboolean backend_send(Backend *backend, const void *bytes, gsize size);
+/* The same with @count descriptors, which stay the caller's. */
+gboolean backend_send_fds(Backend *backend, const void *bytes, gsize size, const int *fds,
+                          guint count);
+/* @size bytes from the same channel; FALSE if they do not come, or it is closed. */
+gboolean backend_receive(Backend *backend, void *bytes, gsize size, guint milliseconds);
 
 /* The next packet, with its header, that came from pair @pair: its size, of which at most @room
  * bytes are copied; -1 after @milliseconds. */

@@ -311,7 +311,7 @@ const BadOption bad_family[] = {
     /* --- what every virtio device has --- */
     {DISK ",iommu_platform=on", "-device|'b'|iommu_platform=on|IOMMU|off"},
     {DISK ",ats=on", "-device|'b'|ats=on|IOMMU|off"},
-    {DISK ",page-per-vq=on", "-device|'b'|page-per-vq=on|off"},
+    {DISK ",page-per-vq=2", "-device|page-per-vq|'2'|on"},
     {DISK ",modern-pio-notify=on", "-device|'b'|modern-pio-notify=on|off"},
     {DISK ",disable-legacy=maybe", "-device|'b'|'disable-legacy'|'maybe'|auto"},
     {DISK ",disable-modern=maybe", "-device|'b'|'disable-modern'|'maybe'|on"},

@@ -74,7 +74,11 @@ MemorySection session_new_section(SessionFixture *f, const char *name, uint64_t 
     return (MemorySection){.guest_address = address, .size = MIB, .block = block};
 }
 
-static const VhostUserCallbacks callbacks = {on_config, on_start_failed, on_lost, NULL};
+static const VhostUserCallbacks callbacks = {
+    .config_changed = on_config,
+    .start_failed = on_start_failed,
+    .lost = on_lost,
+};
 
 void session_connect_backend(SessionFixture *f, VhostUserSession *before)
 {

@@ -44,6 +44,10 @@ void vhost_user_channel_break(VhostUserChannel *channel, const GError *reason);
  * is waited for. */
 void vhost_user_channel_set_deadline(VhostUserChannel *channel, gint64 deadline);
 /* Whether REPLY_ACK was negotiated: then need_reply is honoured. */
+/* While the channel waits it looks at *@socket (-1: none), too, and calls @serve when there is
+ * something to read, which must send nothing on the channel. */
+void vhost_user_channel_serve_beside(VhostUserChannel *channel, const int *socket,
+                                     void (*serve)(gpointer opaque), gpointer opaque);
 void vhost_user_channel_set_reply_ack(VhostUserChannel *channel, gboolean enabled);
 /* Requests that may be unanswered at once (default 64, at least 1). */
 void vhost_user_channel_set_window(VhostUserChannel *channel, guint window);

@@ -18,6 +18,9 @@ typedef struct VhostUserSession VhostUserSession;
 #define VHOST_USER_REPLY_TIMEOUT 10000
 #define VHOST_USER_REPLY_TIMEOUT_MAXIMUM 3600000
 
+/* Bytes that a backend's host notifier takes in place of a doorbell: one page. */
+#define VHOST_USER_NOTIFIER_SIZE 4096
+
 /* The protocol features that this front end implements, and takes where they are offered.  Any
  * thread. */
 uint64_t vhost_user_session_known_protocol_features(void);
@@ -39,7 +42,8 @@ typedef struct VhostUserNeeds {
     guint queues;            /* wanted */
     guint queues_without_mq; /* what a backend has that cannot be asked; 0: 1 */
     guint queues_a_unit;     /* rings that GET_QUEUE_NUM counts as one (2: pairs); 0: 1 */
-    uint64_t protocol_features;        /* used by this type beside those that all use */
+    uint64_t protocol_features; /* used by this type beside those that all use */
+    gboolean host_notifiers; /* a queue's doorbell has a page to itself: HOST_NOTIFIER is of use */
     uint64_t protocol_features_unused; /* of those that all use, not wanted by this one */
     gboolean needs_mq; /* fail if more than one queue is wanted and the backend grants fewer */
 } VhostUserNeeds;
@@ -64,6 +68,12 @@ typedef struct VhostUserCallbacks {
     void (*lost)(gpointer opaque, const GError *error);
     /* The rings of a start run. */
     void (*started)(gpointer opaque);
+    /*
+     * In the session thread, with the VM lock held: the backend wants @page, a shared mapping of
+     * VHOST_USER_NOTIFIER_SIZE bytes, in place of the doorbell of ring @index, which it has.  FALSE
+     * refuses; otherwise @page is taken over.  NULL: the doorbell again.  May be NULL.
+     */
+    gboolean (*host_notifier)(gpointer opaque, guint index, void *page);
 } VhostUserCallbacks;
 
 typedef void VhostUserDone(gpointer opaque, const GError *error);

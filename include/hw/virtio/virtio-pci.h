@@ -12,6 +12,7 @@
 
 #define VIRTIO_QUEUE_MAX 1024
 #define VIRTIO_NO_VECTOR 0xffff
+#define VIRTIO_NOTIFY_PAGE 0x1000 /* bytes of a doorbell that has a page to itself */
 
 typedef struct VirtQueue {
     uint16_t index;
@@ -22,11 +23,12 @@ typedef struct VirtQueue {
     gboolean resetting;   /* VIRTIO_F_RING_RESET under way */
     uint32_t legacy_page; /* private: queue address of the legacy interface, only read back */
     uint64_t descriptor_area, driver_area, device_area; /* guest physical */
-    int kick;         /* event fd: guest to device; exists as long as the device */
-    int call;         /* event fd: device to guest */
-    guint call_watch; /* private: it is polled here in software */
-    guint kick_watch; /* for the device type: kick is looked at in this process; 0: it is not */
-    IrqRoute *route;  /* private: it becomes a message without us; NULL: cannot */
+    int kick;          /* event fd: guest to device; exists as long as the device */
+    int call;          /* event fd: device to guest */
+    guint call_watch;  /* private: it is polled here in software */
+    guint kick_watch;  /* for the device type: kick is looked at in this process; 0: it is not */
+    IrqRoute *route;   /* private: it becomes a message without us; NULL: cannot */
+    void *notify_page; /* private: VIRTIO_NOTIFY_PAGE bytes in place of the doorbell, or NULL */
 } VirtQueue;
 
 typedef struct VirtioPci VirtioPci;
@@ -126,6 +128,18 @@ void virtio_pci_teardown(VirtioPci *device);
 VirtQueue *virtio_pci_queue(VirtioPci *device, unsigned index);
 unsigned virtio_pci_queue_count(VirtioPci *device);
 gboolean virtio_has_feature(VirtioPci *device, unsigned bit); /* negotiated */
+
+/* Whether the doorbell of each queue has a page to itself (property page-per-vq). */
+gboolean virtio_pci_has_page_per_queue(VirtioPci *device);
+/*
+ * From now on what a driver stores to the doorbell of queue @index goes to @page, a shared mapping
+ * of VIRTIO_NOTIFY_PAGE bytes that the transport takes over, until the queue or the device stops.
+ * FALSE, and @page stays the caller's, if the queue does not run, has a page, or cannot have one.
+ */
+gboolean virtio_pci_set_notify_page(VirtioPci *device, unsigned index, void *page);
+/* It goes to the event fd again. */
+void virtio_pci_remove_notify_page(VirtioPci *device, unsigned index);
+void virtio_pci_remove_notify_pages(VirtioPci *device); /* of all queues */
 
 /* The device's configuration changed: generation and interrupt (4.1.4.3, 4.1.5.3). */
 void virtio_pci_config_changed(VirtioPci *device);
