@@ -150,6 +150,20 @@ void tool_program_expect(ToolProgram *program, const char *text)
     }
 }
 
+void tool_program_expect_counter(ToolProgram *program, const char *counter)
+{
+    g_autofree char *line = g_strdup_printf("%s\n", counter);
+
+    for (guint i = 0; i < 400; i++) {
+        if (tool_program_count(program, line)) {
+            return;
+        }
+        tool_program_signal(program, SIGUSR1);
+        g_usleep(5000);
+    }
+    tool_program_fail("the counter is not '%s'", counter);
+}
+
 void tool_program_signal(ToolProgram *program, int signal)
 {
     kill(program->pid, signal);

@@ -36,6 +36,9 @@ void tool_program_expect(ToolProgram *program, const char *text);
 /* How often the output contains @text. */
 guint tool_program_count(ToolProgram *program, const char *text);
 
+/* Waits until a counter, "name: value", has this value: asks for them by SIGUSR1. */
+void tool_program_expect_counter(ToolProgram *program, const char *counter);
+
 void tool_program_signal(ToolProgram *program, int signal);
 
 /* Waits for its end and for status 0; frees. */

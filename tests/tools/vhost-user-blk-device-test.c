@@ -3,9 +3,9 @@
  * A disk over a block device: all requests against a model, a new size, one program at a time, and
  * writes that go on when the program is killed.
  */
+#include "qtest/forbid.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "qtest/forbid.h"
 #include "tools/loop-device.h"
 #include "tools/program.h"
 

@@ -6,6 +6,7 @@
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
+#include "tools/names.h"
 #include "tools/program.h"
 
 #include <errno.h>
@@ -25,42 +26,12 @@
 #define IMAGE_SIZE (1u << 20)
 #define MILLISECONDS 20000
 
-/* Names in the directory of this test; freed at its end. */
-typedef struct Names {
-    char *image, *socket, *pidfile;
-} Names;
-
-static Names *names_new(void)
+static ToolNames *names_new(void)
 {
-    Names *names = g_new0(Names, 1);
+    ToolNames *names = tool_names_new();
 
     names->image = blk_image("disk", IMAGE_SIZE);
-    names->socket = vmm_temporary_path("socket");
-    names->pidfile = vmm_temporary_path("pidfile");
     return names;
-}
-
-static void names_free(Names *names)
-{
-    unlink(names->image);
-    g_free(names->image);
-    g_free(names->socket);
-    g_free(names->pidfile);
-    g_free(names);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Names, names_free)
-
-static gboolean exists(const char *path)
-{
-    return g_file_test(path, G_FILE_TEST_EXISTS);
-}
-
-static void wait_gone(const char *path)
-{
-    for (guint i = 0; i < 4000 && exists(path); i++) {
-        g_usleep(5000);
-    }
-    g_assert_false(exists(path));
 }
 
 /* The image holds each sector's number (blk_image()). */
@@ -97,7 +68,7 @@ static pid_t read_pidfile(const char *path)
 /* When the parent has ended the socket listens and the pidfile names who serves it. */
 static void test_daemonize(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     g_autofree char *output = NULL, *errors = NULL;
 
     g_assert_true(g_file_set_contents(names->pidfile, "999999 long and stale\n", -1, NULL));
@@ -117,14 +88,14 @@ static void test_daemonize(gconstpointer extra)
     g_autofree char *target = g_file_read_link(link, NULL);
     g_assert_cmpstr(target, ==, "/dev/null");
     g_assert_cmpint(kill(pid, SIGTERM), ==, 0);
-    wait_gone(names->pidfile);
-    wait_gone(names->socket);
+    tool_name_wait_gone(names->pidfile);
+    tool_name_wait_gone(names->socket);
 }
 
 /* Relative names stay right when the daemon is at "/". */
 static void test_daemonize_relative(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     g_autofree char *directory = g_path_get_dirname(names->image);
     g_autofree char *before = g_get_current_dir();
     g_autofree char *output = NULL, *errors = NULL;
@@ -136,8 +107,8 @@ static void test_daemonize_relative(void)
                     ==, 0);
     visit("relative.sock", 5);
     g_assert_cmpint(kill(read_pidfile("relative.pid"), SIGTERM), ==, 0);
-    wait_gone("relative.pid");
-    wait_gone("relative.sock");
+    tool_name_wait_gone("relative.pid");
+    tool_name_wait_gone("relative.sock");
     g_autofree char *log = NULL;
     g_assert_true(g_file_get_contents("relative.log", &log, NULL, NULL));
     g_assert_nonnull(strstr(log, "front end connected\n"));
@@ -148,7 +119,7 @@ static void test_daemonize_relative(void)
 /* What a killed one has left is no obstacle; what a living one has is (options-test). */
 static void test_stale(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
 
     for (guint i = 0; i < 3; i++) {
         ToolProgram *program =
@@ -159,8 +130,8 @@ static void test_stale(gconstpointer extra)
         g_assert_cmpint(read_pidfile(names->pidfile), ==, program->pid);
         tool_program_signal(program, SIGKILL);
         g_assert_true(WIFSIGNALED(tool_program_wait(program)));
-        g_assert_true(exists(names->socket));
-        g_assert_true(exists(names->pidfile));
+        g_assert_true(tool_name_exists(names->socket));
+        g_assert_true(tool_name_exists(names->pidfile));
     }
     ToolProgram *program =
         tool_program_start(NULL, "--blk-file %s --socket-path %s --pidfile %s --log info %s",
@@ -168,8 +139,8 @@ static void test_stale(gconstpointer extra)
     tool_program_expect(program, "ready\n");
     visit(names->socket, 9);
     tool_program_end(program);
-    g_assert_false(exists(names->socket));
-    g_assert_false(exists(names->pidfile));
+    g_assert_false(tool_name_exists(names->socket));
+    g_assert_false(tool_name_exists(names->pidfile));
 }
 
 /* --- inherited sockets --- */
@@ -187,7 +158,7 @@ static int listen_at(const char *path)
 
 static void test_fd_listening(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     int fd = listen_at(names->socket);
     const ChildOptions options = {.inherit = &fd, .inherit_count = 1};
     ToolProgram *program = tool_program_start(&options, "--blk-file %s --fd %d", names->image, fd);
@@ -195,13 +166,13 @@ static void test_fd_listening(void)
     visit(names->socket, 1);
     visit(names->socket, 2);
     tool_program_end(program);
-    g_assert_true(exists(names->socket)); /* not its own */
+    g_assert_true(tool_name_exists(names->socket)); /* not its own */
     unlink(names->socket);
     close(fd);
 }
 
 /* The program at one end of a connection; *@front is the other one. */
-static ToolProgram *start_connected(const Names *names, int *front)
+static ToolProgram *start_connected(const ToolNames *names, int *front)
 {
     int pair[2];
 
@@ -217,7 +188,7 @@ static ToolProgram *start_connected(const Names *names, int *front)
 /* One connection, and when it ends so does the program. */
 static void test_fd_connected(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     int front;
     ToolProgram *program = start_connected(names, &front);
 
@@ -230,7 +201,7 @@ static void test_fd_connected(void)
 /* The same when the front end breaks the protocol: status 1 and one line. */
 static void test_fd_connected_broken(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     int front;
     ToolProgram *program = start_connected(names, &front);
 
@@ -252,7 +223,7 @@ static void test_fd_refused(void)
         {AF_UNIX, SOCK_DGRAM, "not a unix stream socket"},
         {AF_INET, SOCK_STREAM, "not a unix stream socket"},
     };
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         int fd = socket(rows[i].domain, rows[i].type | SOCK_CLOEXEC, 0);
@@ -277,7 +248,7 @@ static void test_fd_refused(void)
 
 static void test_waiting(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s --log info",
                                               names->image, names->socket);
     BlkGuest *first = blk_guest_connect(names->socket, NULL);
@@ -315,7 +286,7 @@ static void lower_descriptor_limit(void)
 /* All the queues that the protocol can name, on a host whose limit of descriptors is low. */
 static void test_many_queues(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     const ChildOptions child = {.prepare = lower_descriptor_limit};
     const BlkGuestOptions options = {.queues = 256, .depth = 1};
     ToolProgram *program = tool_program_start(
@@ -335,7 +306,7 @@ static void test_many_queues(void)
 /* Front ends that come and go, in order or not, leave no descriptor and no mapping behind. */
 static void test_reconnect(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s --num-queues 2",
                                               names->image, names->socket);
     const BlkGuestOptions options = {.queues = 2};
@@ -371,7 +342,7 @@ static void test_reconnect(void)
 /* The next front end is served whatever the one before did. */
 static void test_broken_front_ends(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     ToolProgram *program =
         tool_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
     const struct {
@@ -405,7 +376,7 @@ static void test_broken_front_ends(void)
  */
 static void test_cut_memory(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     ToolProgram *program = tool_program_start(NULL, "--blk-file %s --socket-path %s %s",
                                               names->image, names->socket, (const char *)extra);
     BlkGuest *guest = blk_guest_connect(names->socket, NULL);
@@ -438,7 +409,7 @@ static void test_cut_memory(gconstpointer extra)
 /* The same signal from anybody else ends it, as it does other programs. */
 static void test_foreign_fault(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = names_new();
     ToolProgram *program =
         tool_program_start(NULL, "--blk-file %s --socket-path %s", names->image, names->socket);
 

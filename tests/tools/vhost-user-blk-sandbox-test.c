@@ -3,11 +3,12 @@
  * What the program may and may not do: in its sandbox everything that it offers works and nothing
  * else does; where io_uring is forbidden requests go another way.
  */
+#include "qtest/forbid.h"
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "qtest/forbid.h"
 #include "tools/inject.h"
+#include "tools/names.h"
 #include "tools/program.h"
 
 #include <errno.h>
@@ -57,7 +58,7 @@ static gboolean host_has_userfaultfd(void)
 /* --- everything that it offers --- */
 
 typedef struct Rig {
-    char *image, *socket, *pidfile;
+    ToolNames *names;
     ToolProgram *program;
 } Rig;
 
@@ -66,24 +67,20 @@ static Rig *rig_new(gboolean io_uring, const char *arguments)
     const ChildOptions options = {.prepare = io_uring ? NULL : forbid_io_uring};
     Rig *rig = g_new0(Rig, 1);
 
-    rig->image = blk_image("disk", IMAGE_SIZE);
-    rig->socket = vmm_temporary_path("socket");
-    rig->pidfile = vmm_temporary_path("pidfile");
+    rig->names = tool_names_new();
+    rig->names->image = blk_image("disk", IMAGE_SIZE);
     rig->program = tool_program_start(
-        &options, "--blk-file %s --socket-path %s --pidfile %s --num-queues %u %s", rig->image,
-        rig->socket, rig->pidfile, QUEUES, arguments);
+        &options, "--blk-file %s --socket-path %s --pidfile %s --num-queues %u %s",
+        rig->names->image, rig->names->socket, rig->names->pidfile, QUEUES, arguments);
     return rig;
 }
 
 static void rig_end(Rig *rig)
 {
     tool_program_end(rig->program);
-    g_assert_false(g_file_test(rig->socket, G_FILE_TEST_EXISTS));
-    g_assert_false(g_file_test(rig->pidfile, G_FILE_TEST_EXISTS));
-    unlink(rig->image);
-    g_free(rig->image);
-    g_free(rig->socket);
-    g_free(rig->pidfile);
+    g_assert_false(tool_name_exists(rig->names->socket));
+    g_assert_false(tool_name_exists(rig->names->pidfile));
+    tool_names_free(rig->names);
     g_free(rig);
 }
 
@@ -233,11 +230,11 @@ static void drive_resize(Rig *rig, BlkGuest *guest)
     VhostUserFrontEndMessage message;
 
     blk_guest_check(guest, vhost_user_front_end_open_channel(guest->front), "channel");
-    g_assert_cmpint(truncate(rig->image, IMAGE_SIZE * 2), ==, 0);
+    g_assert_cmpint(truncate(rig->names->image, IMAGE_SIZE * 2), ==, 0);
     tool_program_signal(rig->program, SIGHUP);
     blk_guest_check(guest, vhost_user_front_end_receive_request(guest->front, &message), "resize");
     g_assert_cmpuint(blk_guest_capacity(guest), ==, IMAGE_SIZE * 2 / 512);
-    g_assert_cmpint(truncate(rig->image, IMAGE_SIZE), ==, 0);
+    g_assert_cmpint(truncate(rig->names->image, IMAGE_SIZE), ==, 0);
     tool_program_signal(rig->program, SIGHUP);
     blk_guest_check(guest, vhost_user_front_end_receive_request(guest->front, &message), "resize");
 }
@@ -247,7 +244,7 @@ static void drive(Rig *rig)
 {
     for (guint i = 0; i < 4; i++) {
         const BlkGuestOptions options = {.queues = QUEUES, .packed = i & 1, .indirect = i & 2};
-        BlkGuest *guest = blk_guest_connect(rig->socket, &options);
+        BlkGuest *guest = blk_guest_connect(rig->names->socket, &options);
 
         for (guint queue = 0; queue < QUEUES; queue++) {
             drive_requests(guest, queue);
@@ -342,7 +339,7 @@ static gboolean check_refused(pid_t pid)
 static void test_refused(void)
 {
     Rig *rig = rig_new(TRUE, "--sandbox");
-    BlkGuest *guest = blk_guest_connect(rig->socket, NULL);
+    BlkGuest *guest = blk_guest_connect(rig->names->socket, NULL);
     char data[512];
 
     expect(guest, 0, VIRTIO_BLK_T_IN, 1, data, sizeof(data));
@@ -358,7 +355,7 @@ static void test_refused(void)
 static void test_open(void)
 {
     Rig *rig = rig_new(TRUE, "");
-    BlkGuest *guest = blk_guest_connect(rig->socket, NULL);
+    BlkGuest *guest = blk_guest_connect(rig->names->socket, NULL);
     const unsigned long arguments[6] = {(unsigned long)AT_FDCWD, 0, O_RDONLY};
     g_autoptr(GError) error = NULL;
     char data[512];

@@ -3,9 +3,10 @@
  * Signals: the end under load, with everything flushed; a new size and the guest that learns of
  * it; statistics; and the log that they go to.
  */
+#include "qtest/forbid.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "qtest/forbid.h"
+#include "tools/names.h"
 #include "tools/program.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #define MILLISECONDS 20000
 
 typedef struct Rig {
-    char *image, *socket;
+    ToolNames *names;
     ToolProgram *program;
     BlkGuest *guest;
 } Rig;
@@ -36,22 +37,20 @@ static Rig *rig_new(const BlkGuestOptions *guest, const char *arguments)
 {
     Rig *rig = g_new0(Rig, 1);
 
-    rig->image = blk_image("disk", IMAGE_SIZE);
-    rig->socket = vmm_temporary_path("socket");
+    rig->names = tool_names_new();
+    rig->names->image = blk_image("disk", IMAGE_SIZE);
     rig->program = tool_program_start(NULL, "--blk-file %s --socket-path %s --num-queues %u %s",
-                                      rig->image, rig->socket, QUEUES, arguments);
-    rig->guest = blk_guest_connect(rig->socket, guest);
+                                      rig->names->image, rig->names->socket, QUEUES, arguments);
+    rig->guest = blk_guest_connect(rig->names->socket, guest);
     return rig;
 }
 
 /* The program has been waited for. */
 static void rig_free(Rig *rig)
 {
-    g_assert_false(g_file_test(rig->socket, G_FILE_TEST_EXISTS));
+    g_assert_false(tool_name_exists(rig->names->socket));
     blk_guest_free(rig->guest);
-    unlink(rig->image);
-    g_free(rig->image);
-    g_free(rig->socket);
+    tool_names_free(rig->names);
     g_free(rig);
 }
 
@@ -101,7 +100,7 @@ static gboolean collect_write(Rig *rig, Load *load, guint queue, int millisecond
 static void check_image(const Rig *rig, const Load *load)
 {
     g_autofree guint64 *words = g_malloc(WRITE_SIZE);
-    int fd = open(rig->image, O_RDONLY | O_CLOEXEC);
+    int fd = open(rig->names->image, O_RDONLY | O_CLOEXEC);
 
     for (guint block = 0; block < G_N_ELEMENTS(load->done); block++) {
         g_assert_cmpint(pread(fd, words, WRITE_SIZE, (off_t)block * WRITE_SIZE), ==, WRITE_SIZE);
@@ -204,7 +203,7 @@ static void test_end_flushes(void)
         g_assert_true(WIFEXITED(status));
         g_assert_cmpint(WEXITSTATUS(status), ==, i == 0 ? 1 : 0);
         g_assert_cmpint(strstr(output, "cannot be made stable") != NULL, ==, i == 0);
-        g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
+        g_assert_false(tool_name_exists(socket));
         unlink(image);
     }
 }
@@ -251,7 +250,7 @@ static void test_file_size_limit(gconstpointer arguments)
 
 static void resize(const Rig *rig, off_t size)
 {
-    g_assert_cmpint(truncate(rig->image, size), ==, 0);
+    g_assert_cmpint(truncate(rig->names->image, size), ==, 0);
     tool_program_signal(rig->program, SIGHUP);
 }
 
@@ -307,7 +306,7 @@ static void test_resize_alone(void)
     tool_program_expect(rig->program, "front end left");
     resize(rig, IMAGE_SIZE);
     tool_program_expect(rig->program, "the size is now 4194304 bytes");
-    rig->guest = blk_guest_connect(rig->socket, NULL);
+    rig->guest = blk_guest_connect(rig->names->socket, NULL);
     g_assert_cmpuint(blk_guest_capacity(rig->guest), ==, SECTORS);
     tool_program_end(rig->program);
     rig_free(rig);
@@ -370,7 +369,7 @@ static void test_statistics(void)
     g_assert_cmpuint(statistic(rig, "kicks"), >, 0);
     /* what was counted stays when the front end has left */
     blk_guest_leave(rig->guest);
-    rig->guest = blk_guest_connect(rig->socket, NULL);
+    rig->guest = blk_guest_connect(rig->names->socket, NULL);
     blk_guest_do(rig->guest, 0, VIRTIO_BLK_T_IN, 0, data, 512);
     ask_statistics(rig);
     g_assert_cmpuint(statistic(rig, "read-requests"), ==, 11);

@@ -4,6 +4,7 @@
  * ring and buffer; frames and buffers that make no sense.
  */
 #include "qtest/vmm.h"
+#include "tools/names.h"
 #include "tools/net-frames.h"
 #include "tools/net-guest.h"
 #include "tools/program.h"
@@ -19,7 +20,7 @@
 #define MRG NET_GUEST_FEATURE(MRG_RXBUF)
 
 typedef struct Rig {
-    char *socket, *second;
+    ToolNames *names;
     ToolProgram *program;
 } Rig;
 
@@ -27,35 +28,18 @@ static Rig *rig_new(const char *network, const char *arguments)
 {
     Rig *rig = g_new0(Rig, 1);
 
-    rig->socket = vmm_temporary_path("socket");
-    rig->second = vmm_temporary_path("second");
-    g_autofree char *pair = g_strdup_printf("--pair %s", rig->second);
+    rig->names = tool_names_new();
+    g_autofree char *pair = g_strdup_printf("--pair %s", rig->names->second);
     rig->program = tool_program_start(NULL, "%s --socket-path %s --stats %s",
-                                      network ? network : pair, rig->socket, arguments);
+                                      network ? network : pair, rig->names->socket, arguments);
     return rig;
 }
 
 static void rig_end(Rig *rig)
 {
     tool_program_end(rig->program);
-    g_free(rig->socket);
-    g_free(rig->second);
+    tool_names_free(rig->names);
     g_free(rig);
-}
-
-/* Waits until a counter, "name: value", has this value. */
-static void expect_counter(Rig *rig, const char *counter)
-{
-    g_autofree char *line = g_strdup_printf("%s\n", counter);
-
-    for (guint i = 0; i < 400; i++) {
-        if (tool_program_count(rig->program, line)) {
-            return;
-        }
-        tool_program_signal(rig->program, SIGUSR1);
-        g_usleep(5000);
-    }
-    tool_program_fail("the counter is not '%s'", counter);
 }
 
 static guint8 frame[NET_GUEST_FRAME];
@@ -111,7 +95,7 @@ static void test_loopback(gconstpointer data)
     static const gsize sizes[] = {14, 15, 60, 1514, 2036, 2038, 9014, NET_GUEST_FRAME};
     guint kind = GPOINTER_TO_UINT(data);
     Rig *rig = rig_new("--loopback", kinds[kind].arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, &kinds[kind].options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &kinds[kind].options);
 
     for (guint pair = 0; pair < guest->options.pairs; pair++) {
         for (guint i = 0; i < 3 * G_N_ELEMENTS(sizes); i++) {
@@ -130,7 +114,7 @@ static void test_many(gconstpointer arguments)
 {
     const NetGuestOptions options = {.features = MRG, .buffers = 256};
     Rig *rig = rig_new("--loopback", arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     guint received = 0;
 
     for (guint sent = 0; sent < 20000;) {
@@ -174,7 +158,7 @@ static void test_malformed(void)
     const NetGuestOptions options = {.features = MRG | NET_GUEST_OFFLOADS};
     const struct virtio_net_hdr plain = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM};
     Rig *rig = rig_new("--loopback", "");
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong_headers); i++) {
         net_frame_fill(frame, 100, 1);
@@ -185,14 +169,14 @@ static void test_malformed(void)
         net_guest_send(guest, 0, NULL, frame, size);
     }
     check_goes_on(guest);
-    expect_counter(rig, "dropped-malformed: 22");
+    tool_program_expect_counter(rig->program, "dropped-malformed: 22");
     net_guest_leave(guest);
 
     /* Not without the feature, either. */
-    guest = net_guest_connect(rig->socket, NULL);
+    guest = net_guest_connect(rig->names->socket, NULL);
     net_guest_send(guest, 0, &plain, frame, 100);
     check_goes_on(guest);
-    expect_counter(rig, "dropped-malformed: 23");
+    tool_program_expect_counter(rig->program, "dropped-malformed: 23");
     net_guest_leave(guest);
     rig_end(rig);
 }
@@ -201,7 +185,7 @@ static void test_malformed(void)
 static void test_hostile_chains(void)
 {
     Rig *rig = rig_new("--loopback", "");
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     const uint64_t base = guest->memory->areas[0].guest_address;
     const VhostUserDriverBuffer nowhere = {0x7000000000000000, 100}, small = {base, 3};
     const VhostUserDriverBuffer large[] = {{base, 65562}, {base, 65562}};
@@ -214,8 +198,8 @@ static void test_hostile_chains(void)
     net_guest_check(guest, vhost_user_driver_queue_add(transmit, large, 2, 0, 0, NULL), "add");
     vhost_user_driver_queue_kick(transmit);
     check_goes_on(guest);
-    expect_counter(rig, "dropped-malformed: 3");
-    expect_counter(rig, "dropped-oversize: 1");
+    tool_program_expect_counter(rig->program, "dropped-malformed: 3");
+    tool_program_expect_counter(rig->program, "dropped-oversize: 1");
     net_guest_leave(guest);
     rig_end(rig);
 }
@@ -225,7 +209,7 @@ static void test_bad_buffers(void)
 {
     const NetGuestOptions options = {.keeps_buffers = TRUE, .buffers = 8};
     Rig *rig = rig_new("--loopback", "");
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     const uint64_t base = guest->memory->areas[0].guest_address;
     const VhostUserDriverBuffer small = {base, 11}, nowhere = {0x7000000000000000, 2048};
     VhostUserDriverQueue *receive = guest->receive[0];
@@ -247,7 +231,7 @@ static void test_bad_buffers(void)
         got += (guint)count;
     }
     expect(guest, 0, 100, 1);
-    expect_counter(rig, "bad-buffers: 3");
+    tool_program_expect_counter(rig->program, "bad-buffers: 3");
     net_guest_leave(guest);
     rig_end(rig);
 }
@@ -256,13 +240,13 @@ static void test_short_buffer(void)
 {
     const NetGuestOptions options = {.buffer_size = 512};
     Rig *rig = rig_new("--loopback", "");
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
 
     send(guest, 0, 501, 1);
     check_goes_on(guest);
     send(guest, 0, 500, 2);
     expect(guest, 0, 500, 2);
-    expect_counter(rig, "dropped-short-buffer: 1");
+    tool_program_expect_counter(rig->program, "dropped-short-buffer: 1");
     net_guest_leave(guest);
     rig_end(rig);
 }
@@ -272,7 +256,7 @@ static void test_broken_ring(void)
 {
     const NetGuestOptions options = {.pairs = 2, .features = NET_GUEST_FEATURE(MQ)};
     Rig *rig = rig_new("--loopback", "--queues 2");
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     VhostUserRingSetup setup;
     uint64_t value;
 
@@ -294,7 +278,7 @@ static void test_mtu(void)
 {
     const NetGuestOptions options = {.features = NET_GUEST_FEATURE(MTU), .buffer_size = 4096};
     Rig *rig = rig_new("--loopback", "--mtu 2000 --queues 3");
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     struct virtio_net_config config;
 
     net_guest_check(guest,
@@ -307,7 +291,7 @@ static void test_mtu(void)
     expect(guest, 0, 2022, 1);
     send(guest, 0, 2023, 2);
     check_goes_on(guest);
-    expect_counter(rig, "dropped-oversize: 1");
+    tool_program_expect_counter(rig->program, "dropped-oversize: 1");
     g_assert_cmpint(vhost_user_front_end_set(guest->front, VHOST_USER_NET_SET_MTU, 2001), ==,
                     -EREMOTEIO);
     tool_program_expect(rig->program, "NET_SET_MTU: 2001 is above --mtu 2000");
@@ -327,7 +311,7 @@ static void test_announcement(void)
     static const guint8 address[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
     static const guint8 head[] = {0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3};
     Rig *rig = rig_new(NULL, "");
-    NetGuest *one = net_guest_connect(rig->socket, NULL);
+    NetGuest *one = net_guest_connect(rig->names->socket, NULL);
     uint64_t payload = 0;
 
     memcpy(&payload, address, sizeof(address));
@@ -335,7 +319,7 @@ static void test_announcement(void)
     net_guest_check(one, vhost_user_front_end_set(one->front, VHOST_USER_SEND_RARP, payload),
                     "announcement");
     tool_program_expect(rig->program, "nobody has taken the announcement");
-    NetGuest *two = net_guest_connect(rig->second, NULL);
+    NetGuest *two = net_guest_connect(rig->names->second, NULL);
     net_guest_check(one, vhost_user_front_end_set(one->front, VHOST_USER_SEND_RARP, payload),
                     "announcement");
     g_assert_cmpint(net_guest_receive(two, 0, frame, NULL, MILLISECONDS), ==, 60);
@@ -346,7 +330,7 @@ static void test_announcement(void)
     g_assert_cmpmem(frame + 12, sizeof(head), head, sizeof(head));
     g_assert_cmpmem(frame + 22, 6, address, 6);
     g_assert_cmpmem(frame + 32, 6, address, 6);
-    expect_counter(rig, "announcements: 1");
+    tool_program_expect_counter(rig->program, "announcements: 1");
     net_guest_leave(one);
     net_guest_leave(two);
     rig_end(rig);
@@ -361,8 +345,8 @@ static void test_pair(gconstpointer arguments)
         {.pairs = 4, .features = NET_GUEST_FEATURE(MQ), .packed = TRUE, .buffer_size = 65562},
     };
     Rig *rig = rig_new(NULL, arguments);
-    NetGuest *guests[] = {net_guest_connect(rig->socket, &options[0]),
-                          net_guest_connect(rig->second, &options[1])};
+    NetGuest *guests[] = {net_guest_connect(rig->names->socket, &options[0]),
+                          net_guest_connect(rig->names->second, &options[1])};
 
     for (guint i = 0; i < 400; i++) {
         guint pair = i % 4, from = i / 4 % 2;
@@ -373,8 +357,8 @@ static void test_pair(gconstpointer arguments)
     }
     net_guest_leave(guests[0]);
     net_guest_leave(guests[1]);
-    expect_counter(rig, "transmit-packets: 400");
-    expect_counter(rig, "receive-packets: 400");
+    tool_program_expect_counter(rig->program, "transmit-packets: 400");
+    tool_program_expect_counter(rig->program, "receive-packets: 400");
     rig_end(rig);
 }
 
@@ -384,12 +368,12 @@ static void test_pair_uneven(void)
     const NetGuestOptions many = {.pairs = 4, .features = NET_GUEST_FEATURE(MQ)};
     const NetGuestOptions two_pairs = {.pairs = 2, .features = NET_GUEST_FEATURE(MQ)};
     Rig *rig = rig_new(NULL, "--queues 4");
-    NetGuest *one = net_guest_connect(rig->socket, &many);
+    NetGuest *one = net_guest_connect(rig->names->socket, &many);
 
     send(one, 0, 100, 0);
     net_guest_wait_sent(one, 0);
-    expect_counter(rig, "dropped-no-receiver: 1");
-    NetGuest *two = net_guest_connect(rig->second, &two_pairs);
+    tool_program_expect_counter(rig->program, "dropped-no-receiver: 1");
+    NetGuest *two = net_guest_connect(rig->names->second, &two_pairs);
     send(one, 1, 100, 1);
     expect(two, 1, 100, 1);
     send(one, 3, 100, 3);
@@ -400,7 +384,7 @@ static void test_pair_uneven(void)
     net_guest_enable(two, 1, FALSE);
     send(one, 0, 100, 5);
     net_guest_wait_sent(one, 0);
-    expect_counter(rig, "dropped-no-receiver: 2");
+    tool_program_expect_counter(rig->program, "dropped-no-receiver: 2");
     net_guest_enable(two, 0, TRUE);
     send(one, 1, 100, 6);
     expect(two, 0, 100, 6);
@@ -413,7 +397,7 @@ static void test_pair_uneven(void)
     net_guest_leave(two);
     send(one, 0, 100, 8);
     net_guest_wait_sent(one, 0);
-    expect_counter(rig, "dropped-no-receiver: 3");
+    tool_program_expect_counter(rig->program, "dropped-no-receiver: 3");
     net_guest_leave(one);
     rig_end(rig);
 }
@@ -423,8 +407,8 @@ static void test_no_buffers(gconstpointer arguments)
 {
     const NetGuestOptions options = {.keeps_buffers = TRUE, .buffers = 4};
     Rig *rig = rig_new(NULL, arguments);
-    NetGuest *one = net_guest_connect(rig->socket, NULL);
-    NetGuest *two = net_guest_connect(rig->second, &options);
+    NetGuest *one = net_guest_connect(rig->names->socket, NULL);
+    NetGuest *two = net_guest_connect(rig->names->second, &options);
 
     for (guint i = 0; i < 100; i++) {
         send(one, 0, 100, i);
@@ -432,7 +416,7 @@ static void test_no_buffers(gconstpointer arguments)
     net_guest_wait_sent(one, 0);
     send(two, 0, 99, 1);
     expect(one, 0, 99, 1);
-    expect_counter(rig, "dropped-no-buffers: 100");
+    tool_program_expect_counter(rig->program, "dropped-no-buffers: 100");
     net_guest_post(two, 0);
     for (guint i = 0; i < 4; i++) {
         send(one, 0, 100, i);
@@ -480,8 +464,8 @@ static void test_offloads(gconstpointer arguments)
 {
     const NetGuestOptions with = {.features = MRG | NET_GUEST_OFFLOADS};
     Rig *rig = rig_new(NULL, arguments);
-    NetGuest *one = net_guest_connect(rig->socket, &with);
-    NetGuest *two = net_guest_connect(rig->second, NULL);
+    NetGuest *one = net_guest_connect(rig->names->socket, &with);
+    NetGuest *two = net_guest_connect(rig->names->second, NULL);
     struct virtio_net_hdr header;
     struct virtio_net_hdr_mrg_rxbuf got;
     const gsize size = NET_FRAME_TCP + 40000;
@@ -494,16 +478,16 @@ static void test_offloads(gconstpointer arguments)
     net_frame_tcp(frame, size, 1448, &header);
     net_guest_send(one, 0, &header, frame, (guint32)size);
     check_segments(two, 40000, 1448);
-    expect_counter(rig, "segments: 28");
-    expect_counter(rig, "checksums: 1");
+    tool_program_expect_counter(rig->program, "segments: 28");
+    tool_program_expect_counter(rig->program, "checksums: 1");
     /* It says that it is TCP and is not. */
     net_frame_fill(frame, 1000, 3);
     net_guest_send(one, 0, &header, frame, 1000);
     net_guest_wait_sent(one, 0);
-    expect_counter(rig, "dropped-offload: 1");
+    tool_program_expect_counter(rig->program, "dropped-offload: 1");
     net_guest_leave(two);
 
-    two = net_guest_connect(rig->second, &with);
+    two = net_guest_connect(rig->names->second, &with);
     net_frame_tcp(frame, size, 1448, &header);
     net_guest_send(one, 0, &header, frame, (guint32)size);
     g_assert_cmpint(net_guest_receive(two, 0, frame, &got, MILLISECONDS), ==, (gssize)size);
@@ -548,7 +532,7 @@ static void test_pcap(gconstpointer arguments)
 
     g_assert_true(g_file_set_contents(path, "what was there before", -1, NULL));
     Rig *rig = rig_new(network, arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     g_assert_cmphex(vhost_user_front_end_features(guest->front) & NET_GUEST_OFFLOADS, ==, 0);
     for (guint i = 0; i < 500; i++) {
         send(guest, 0, 60 + i * 5, i);
@@ -569,7 +553,7 @@ static void test_pcap_full(void)
     g_autofree char *bytes = NULL;
     gsize length;
     Rig *rig = rig_new(network, "");
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     g_autofree char *limit =
         g_strdup_printf("prlimit --pid %d --fsize=1000:1000", rig->program->pid);
 
@@ -579,7 +563,7 @@ static void test_pcap_full(void)
         net_guest_wait_sent(guest, 0);
     }
     g_assert_cmpuint(tool_program_count(rig->program, "frames are lost"), ==, 1);
-    expect_counter(rig, "dropped-refused: 11");
+    tool_program_expect_counter(rig->program, "dropped-refused: 11");
     net_guest_leave(guest);
     rig_end(rig);
     g_assert_true(g_file_get_contents(path, &bytes, &length, NULL));

@@ -5,6 +5,7 @@
  * background, the sandbox and what leaves nothing behind.
  */
 #include "qtest/vmm.h"
+#include "tools/names.h"
 #include "tools/net-frames.h"
 #include "tools/net-guest.h"
 #include "tools/program.h"
@@ -19,42 +20,6 @@
 
 #define MILLISECONDS 20000
 #define SHORTLY 50
-
-typedef struct Names {
-    char *socket, *second, *pidfile;
-} Names;
-
-static Names *names_new(void)
-{
-    Names *names = g_new0(Names, 1);
-
-    names->socket = vmm_temporary_path("socket");
-    names->second = vmm_temporary_path("second");
-    names->pidfile = vmm_temporary_path("pidfile");
-    return names;
-}
-
-static void names_free(Names *names)
-{
-    g_free(names->socket);
-    g_free(names->second);
-    g_free(names->pidfile);
-    g_free(names);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Names, names_free)
-
-static gboolean exists(const char *path)
-{
-    return g_file_test(path, G_FILE_TEST_EXISTS);
-}
-
-static void wait_gone(const char *path)
-{
-    for (guint i = 0; i < 4000 && exists(path); i++) {
-        g_usleep(5000);
-    }
-    g_assert_false(exists(path));
-}
 
 /* A frame from @from to @to, which may be the same. */
 static void check_way(NetGuest *from, NetGuest *to, guint seed)
@@ -80,7 +45,7 @@ static void visit(const char *socket, guint seed)
 
 static void test_daemonize(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     g_autofree char *output = NULL, *errors = NULL, *text = NULL;
 
     g_assert_cmpint(
@@ -97,15 +62,15 @@ static void test_daemonize(gconstpointer extra)
     net_guest_leave(one);
     net_guest_leave(two);
     g_assert_cmpint(kill(atoi(text), SIGTERM), ==, 0);
-    wait_gone(names->pidfile);
-    wait_gone(names->socket);
-    wait_gone(names->second);
+    tool_name_wait_gone(names->pidfile);
+    tool_name_wait_gone(names->socket);
+    tool_name_wait_gone(names->second);
 }
 
 /* Killed, it leaves its sockets; the next one takes their places. */
 static void test_stale(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
 
     for (guint i = 0; i < 2; i++) {
         ToolProgram *program =
@@ -118,7 +83,7 @@ static void test_stale(void)
         net_guest_free(two);
         tool_program_signal(program, SIGKILL);
         g_assert_true(WIFSIGNALED(tool_program_wait(program)));
-        g_assert_true(exists(names->socket) && exists(names->second));
+        g_assert_true(tool_name_exists(names->socket) && tool_name_exists(names->second));
     }
 }
 
@@ -150,7 +115,7 @@ static void test_fd(void)
 /* When it ends so does the program, and the second guest's connection. */
 static void test_fd_pair(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     g_autofree char *network = g_strdup_printf("--pair %s", names->second);
     VhostUserFrontEndMessage message;
     int front;
@@ -166,7 +131,7 @@ static void test_fd_pair(void)
     g_assert_cmpint(vhost_user_front_end_receive(two->front, &message), ==, -ECONNRESET);
     net_guest_free(two);
     tool_program_wait_success(program);
-    g_assert_false(exists(names->second));
+    g_assert_false(tool_name_exists(names->second));
 }
 
 static void test_fd_broken(void)
@@ -185,7 +150,7 @@ static void test_fd_broken(void)
 
 static void test_reconnect(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     ToolProgram *program = tool_program_start(NULL, "--pair %s --socket-path %s %s", names->second,
                                               names->socket, (const char *)extra);
     NetGuest *one = net_guest_connect(names->socket, NULL);
@@ -203,12 +168,12 @@ static void test_reconnect(gconstpointer extra)
     }
     net_guest_leave(one);
     tool_program_end(program);
-    g_assert_false(exists(names->socket) || exists(names->second));
+    g_assert_false(tool_name_exists(names->socket) || tool_name_exists(names->second));
 }
 
 static void test_broken_front_ends(void)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     ToolProgram *program = tool_program_start(NULL, "--loopback --socket-path %s", names->socket);
     const struct {
         VhostUserHeader header;
@@ -238,7 +203,7 @@ static void test_broken_front_ends(void)
  * guest goes on. */
 static void test_cut_memory(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     ToolProgram *program = tool_program_start(NULL, "--pair %s --socket-path %s %s", names->second,
                                               names->socket, (const char *)extra);
     NetGuest *one = net_guest_connect(names->socket, NULL);
@@ -280,7 +245,7 @@ static void test_cut_memory(gconstpointer extra)
 static void test_many_queues(void)
 {
     const NetGuestOptions options = {.pairs = 128, .buffers = 4, .buffer_size = 1024};
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     ToolProgram *program =
         tool_program_start(NULL, "--loopback --queues 128 --socket-path %s", names->socket);
     NetGuest *guest = net_guest_connect(names->socket, &options);
@@ -302,7 +267,7 @@ static void test_many_queues(void)
 /* SIGTERM while frames are under way: status 0, statistics, nothing left behind. */
 static void test_end_under_load(gconstpointer extra)
 {
-    g_autoptr(Names) names = names_new();
+    g_autoptr(ToolNames) names = tool_names_new();
     ToolProgram *program =
         tool_program_start(NULL, "--loopback --socket-path %s --pidfile %s --stats %s",
                            names->socket, names->pidfile, (const char *)extra);
@@ -318,7 +283,7 @@ static void test_end_under_load(gconstpointer extra)
     tool_program_expect(program, "interrupts-spared: ");
     tool_program_wait_success(program);
     net_guest_free(guest);
-    g_assert_false(exists(names->socket) || exists(names->pidfile));
+    g_assert_false(tool_name_exists(names->socket) || tool_name_exists(names->pidfile));
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
  */
 #include "qtest/vmm.h"
 #include "tools/host-network.h"
+#include "tools/names.h"
 #include "tools/net-frames.h"
 #include "tools/net-guest.h"
 #include "tools/program.h"
@@ -57,7 +58,7 @@ static int packet_socket(const char *name)
 }
 
 typedef struct Rig {
-    char *socket;
+    ToolNames *names;
     ToolProgram *program;
     int packets;
 } Rig;
@@ -67,9 +68,9 @@ static Rig *rig_new(const ChildOptions *options, const char *network, const char
 {
     Rig *rig = g_new0(Rig, 1);
 
-    rig->socket = vmm_temporary_path("socket");
+    rig->names = tool_names_new();
     rig->program = tool_program_start(options, "%s --socket-path %s --log info --stats %s", network,
-                                      rig->socket, arguments);
+                                      rig->names->socket, arguments);
     tool_program_expect(rig->program, "ready");
     host_network_set_up("tap0");
     rig->packets = packet_socket("tap0");
@@ -80,7 +81,7 @@ static void rig_end(Rig *rig)
 {
     tool_program_end(rig->program);
     close(rig->packets);
-    g_free(rig->socket);
+    tool_names_free(rig->names);
     g_free(rig);
 }
 
@@ -190,7 +191,7 @@ static void test_answers(gconstpointer data)
     }
     Rig *rig = rig_new(NULL, "--tap tap0", kinds[kind].arguments);
     for (guint i = 0; i < 2; i++) {
-        NetGuest *guest = net_guest_connect(rig->socket, &kinds[kind].options);
+        NetGuest *guest = net_guest_connect(rig->names->socket, &kinds[kind].options);
 
         check_host_answers(guest, 1, 0);
         net_guest_leave(guest);
@@ -209,7 +210,7 @@ static void test_large_out(gconstpointer arguments)
         return;
     }
     Rig *rig = rig_new(NULL, "--tap tap0", arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     g_autofree guint8 *original = g_malloc(size);
     net_frame_tcp(original, size, 1448, &sent);
     net_guest_send(guest, 0, &sent, original, (guint32)size);
@@ -243,7 +244,7 @@ static void test_large_in(gconstpointer arguments)
     }
     Rig *rig = rig_new(NULL, "--tap tap0", arguments);
     for (guint i = 0; i < 2; i++) {
-        NetGuest *guest = net_guest_connect(rig->socket, i ? &whole : &with);
+        NetGuest *guest = net_guest_connect(rig->names->socket, i ? &whole : &with);
 
         net_frame_tcp(frame, NET_FRAME_TCP + payload, 1448, &sent);
         g_autofree guint8 *original = g_memdup2(frame, NET_FRAME_TCP + payload);
@@ -255,7 +256,7 @@ static void test_large_in(gconstpointer arguments)
         g_assert_cmpuint(got.num_buffers, ==, i ? 1 : (NET_FRAME_TCP + payload + 12 + 2047) / 2048);
         net_guest_leave(guest);
     }
-    NetGuest *guest = net_guest_connect(rig->socket, &without);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &without);
     gsize done = 0;
     net_frame_tcp(frame, NET_FRAME_TCP + payload, 1448, &sent);
     send_packet(rig, &sent, NET_FRAME_TCP + payload);
@@ -283,7 +284,7 @@ static void test_stream(gconstpointer arguments)
         return;
     }
     Rig *rig = rig_new(NULL, "--tap tap0", arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     for (guint i = 0; i < 600; i++) {
         gsize size = 60 + i * 7 % 1454;
 
@@ -310,7 +311,7 @@ static void test_queues(gconstpointer arguments)
         return;
     }
     Rig *rig = rig_new(NULL, "--tap tap0 --queues 4", arguments);
-    NetGuest *guest = net_guest_connect(rig->socket, &options);
+    NetGuest *guest = net_guest_connect(rig->names->socket, &options);
     for (guint pair = 0; pair < 4; pair++) {
         check_host_answers(guest, 4, pair);
     }
@@ -335,7 +336,7 @@ static void test_inherited(void)
     Rig *rig = rig_new(&options, network, "--sandbox");
     close(fds[0]);
     close(fds[1]);
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     check_host_answers(guest, 1, 0);
     net_guest_leave(guest);
     rig_end(rig);
@@ -370,7 +371,7 @@ static void test_refused(void)
     /* One for several queues serves a single one, and stays. */
     tap_persist("tap0", IFF_MULTI_QUEUE, TRUE);
     Rig *rig = rig_new(NULL, "--tap tap0", "");
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     check_host_answers(guest, 1, 0);
     net_guest_leave(guest);
     rig_end(rig);
@@ -398,7 +399,7 @@ static void test_announcement(void)
         return;
     }
     Rig *rig = rig_new(NULL, "--tap tap0", "--sandbox");
-    NetGuest *guest = net_guest_connect(rig->socket, NULL);
+    NetGuest *guest = net_guest_connect(rig->names->socket, NULL);
     net_guest_check(guest, vhost_user_front_end_set(guest->front, VHOST_USER_SEND_RARP, address),
                     "announcement");
     g_assert_cmpint(next_packet(rig, &got, 0x8035), ==, 60);

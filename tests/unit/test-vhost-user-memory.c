@@ -220,7 +220,7 @@ static void test_whole_table(void)
         g_assert_null(f.message);
     }
     g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_MEM_TABLE), ==, 8);
-    /* Once at the session_start, then after each table that replaced one under the running ring. */
+    /* Once at the start, then after each table that replaced one under the running ring. */
     g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_SET_VRING_ADDR), ==, 8);
     g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_ADD_MEM_REG), ==, 0);
     g_assert_cmpuint(backend_count(&f.backend, VHOST_USER_GET_MAX_MEM_SLOTS), ==, 0);

@@ -48,7 +48,7 @@ void transaction_add(uint64_t address, const char *name);
 void transaction_remove(uint64_t address, const char *name);
 /* Runs the loop until the trail is @expected, or fails after 10 s; empties it. */
 void transaction_expect(const char *expected);
-/* To the transaction_block of all sections. */
+/* To the block of all sections. */
 guint transaction_references(void);
 
 #endif
