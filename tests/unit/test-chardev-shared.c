@@ -3,42 +3,27 @@
  * Chardevs whose bytes pass through our hands: multiplexers, ring buffers, telnet, log files; and
  * FIFOs.
  */
-#include "chardev/chardev.h"
+#include "chardev-user.h"
 #include "chardev/ringbuf.h"
 #include "system/main-loop.h"
 #include "system/run-state.h"
 #include "util/fd.h"
-#include "util/json.h"
-#include "util/options.h"
 
 #include <arpa/telnet.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-static char *directory;
 
 /* A front end and what it saw. */
 typedef struct User {
+    ChardevUser noted; /* the first member: callbacks get both */
     ChardevFrontend frontend;
-    int input, output;
-    guint opened, breaks;
+    guint breaks;
     gboolean focus;
 } User;
-
-static void note_opened(gpointer opaque, int input, int output)
-{
-    User *user = opaque;
-
-    user->opened++;
-    user->input = input;
-    user->output = output;
-}
 
 static void note_focus(gpointer opaque, gboolean here)
 {
@@ -52,23 +37,19 @@ static void note_break(gpointer opaque)
 
 static void attach(User *user, Chardev *chardev)
 {
-    *user = (User){.frontend = {.opened = note_opened,
+    *user = (User){.frontend = {.opened = chardev_user_opened,
                                 .opaque = user,
                                 .user = "test",
                                 .focus = note_focus,
                                 .line_break = note_break},
-                   .input = -1,
-                   .output = -1};
+                   .noted = {.input = -1, .output = -1}};
     g_assert_true(chardev_attach(chardev, &user->frontend, NULL));
 }
 
 static Chardev *create(const char *text)
 {
-    g_auto(GStrv) parts = g_strsplit(text, "DIR", -1);
-    g_autofree char *options_text = g_strjoinv(directory, parts);
-    g_autoptr(json_object) options = options_parse(options_text, "backend", NULL, NULL);
     g_autoptr(GError) error = NULL;
-    Chardev *chardev = chardev_create(options, &error);
+    Chardev *chardev = chardev_from_text(text, &error);
 
     g_assert_no_error(error);
     return chardev;
@@ -76,12 +57,8 @@ static Chardev *create(const char *text)
 
 static int connect_client(const char *name)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    g_autofree char *path = g_build_filename(directory, name, NULL);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = chardev_unix_connect(name);
 
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
     g_assert_true(fd_set_nonblocking(fd, TRUE, NULL));
     return fd;
 }
@@ -130,7 +107,7 @@ static void expect_end(int fd)
 
 static void expect_file(const char *name, const char *expected)
 {
-    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_autofree char *path = chardev_file(name);
     g_autofree char *text = NULL;
 
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
@@ -150,17 +127,17 @@ static void test_mux(void)
     g_assert_nonnull(chardev_find("m-base"));
     attach(&first, ports[0]);
     attach(&second, ports[1]);
-    g_assert_cmpuint(first.opened, ==, 0);
+    g_assert_cmpuint(first.noted.opened, ==, 0);
     g_assert_true(!chardev_has_focus(ports[0]) && chardev_has_focus(ports[1]));
     g_assert_false(chardev_remove("m", &error));
     for (guint round = 1; round <= 2; round++) { /* the terminal goes, and another comes */
         int peer = connect_client("m");
-        while (first.opened < round || second.opened < round) {
+        while (first.noted.opened < round || second.noted.opened < round) {
             main_loop_turn();
         }
-        say(first.output, "one ");
+        say(first.noted.output, "one ");
         expect(peer, "one ");
-        say(second.output, "two");
+        say(second.noted.output, "two");
         expect(peer, "two");
         /* Keys go to the one that has the focus, also where it changes in the middle. */
         say(peer, round == 1 ? "ab\x01"
@@ -168,8 +145,8 @@ static void test_mux(void)
                              : "\x01"
                                "cab\x01"
                                "ccd\x01\x01");
-        expect(second.input, "ab");
-        expect(first.input, "cd\x01");
+        expect(second.noted.input, "ab");
+        expect(first.noted.input, "cd\x01");
         g_assert_true(first.focus && !second.focus);
         say(peer, "\x01"
                   "b\x01?\x01z");
@@ -181,8 +158,8 @@ static void test_mux(void)
         help[length] = '\0';
         g_assert_nonnull(strstr(help, "Ctrl-A x"));
         close(peer);
-        expect_end(first.input);
-        expect_end(second.input);
+        expect_end(first.noted.input);
+        expect_end(second.noted.input);
         chardev_disconnected(ports[0]);
         chardev_disconnected(ports[1]);
     }
@@ -205,12 +182,12 @@ static void test_mux_times(void)
     char text[128];
 
     attach(&user, port);
-    while (user.opened == 0) {
+    while (user.noted.opened == 0) {
         main_loop_turn();
     }
     say(peer, "\x01t");
     settle();
-    say(user.output, "a\nb");
+    say(user.noted.output, "a\nb");
     settle();
     ssize_t length = read(peer, text, sizeof(text) - 1);
     g_assert_cmpint(length, >, 0);
@@ -220,7 +197,7 @@ static void test_mux_times(void)
     /* What a front end wrote last is not lost when it leaves. */
     say(peer, "\x01t");
     settle();
-    say(user.output, "last words");
+    say(user.noted.output, "last words");
     chardev_detach(port);
     expect(peer, "last words");
     g_object_unref(port);
@@ -244,14 +221,14 @@ static void test_ringbuf(void)
 
     attach(&user, ringbuf);
     check_ring("r", 8, "");
-    say(user.output, "abc");
+    say(user.noted.output, "abc");
     check_ring("r", 2, "ab");
-    say(user.output, "defghij");
+    say(user.noted.output, "defghij");
     check_ring("r", 3, "cde");
     g_assert_true(chardev_ringbuf_write("r", (const guint8 *)"0123456789", 10, NULL));
     check_ring("r", 100, "23456789");
     check_ring("r", 100, "");
-    say(user.output, "kept");
+    say(user.noted.output, "kept");
     chardev_detach(ringbuf);
     check_ring("r", 100, "kept");
     g_assert_true(chardev_remove("r", NULL));
@@ -270,15 +247,15 @@ static void test_log(void)
         if (round == 1) {
             attach(&user, chardev);
         }
-        while (user.opened < round) {
+        while (user.noted.opened < round) {
             main_loop_turn();
         }
-        say(user.output, "out");
+        say(user.noted.output, "out");
         expect(peer, "out");
         say(peer, "in");
-        expect(user.input, "in");
+        expect(user.noted.input, "in");
         close(peer);
-        expect_end(user.input);
+        expect_end(user.noted.input);
         chardev_disconnected(chardev);
     }
     g_assert_false(chardev_check_socket(chardev, &error));
@@ -289,7 +266,7 @@ static void test_log(void)
 
     chardev = create("null,id=l,logfile=DIR/log,logappend=on");
     attach(&user, chardev);
-    say(user.output, "more");
+    say(user.noted.output, "more");
     chardev_detach(chardev);
     chardev_cleanup();
     expect_file("log", "outoutmore");
@@ -309,12 +286,12 @@ static void test_slow_peer(void)
     gboolean good = TRUE;
 
     attach(&user, chardev);
-    while (user.opened == 0) {
+    while (user.noted.opened == 0) {
         main_loop_turn();
     }
     for (guint i = 0; i < 1000; i++) {
         memset(piece, (int)(sent / sizeof(piece)), sizeof(piece));
-        ssize_t count = write(user.output, piece, sizeof(piece) - sent % sizeof(piece));
+        ssize_t count = write(user.noted.output, piece, sizeof(piece) - sent % sizeof(piece));
         sent += count > 0 ? (gsize)count : 0;
         g_main_context_iteration(NULL, FALSE);
     }
@@ -348,7 +325,7 @@ static void test_telnet(void)
     int peer = connect_client("telnet");
 
     attach(&user, chardev);
-    while (user.opened == 0) {
+    while (user.noted.opened == 0) {
         main_loop_turn();
     }
     expect_bytes(peer, offers, 12);
@@ -356,10 +333,10 @@ static void test_telnet(void)
         g_assert_cmpint(write(peer, sent + i, 1), ==, 1);
         settle();
     }
-    expect(user.input, "ab\r\rc\xff"
-                       "d");
+    expect(user.noted.input, "ab\r\rc\xff"
+                             "d");
     g_assert_cmpuint(user.breaks, ==, 1);
-    say(user.output, "x\xffy");
+    say(user.noted.output, "x\xffy");
     expect(peer, "x\xff\xffy");
     chardev_detach(chardev);
     close(peer);
@@ -370,8 +347,8 @@ static void test_telnet(void)
 
 static void test_pipe(void)
 {
-    g_autofree char *in_path = g_build_filename(directory, "p.in", NULL);
-    g_autofree char *out_path = g_build_filename(directory, "p.out", NULL);
+    g_autofree char *in_path = chardev_file("p.in");
+    g_autofree char *out_path = chardev_file("p.out");
     User user;
 
     g_assert_cmpint(mkfifo(in_path, 0600), ==, 0);
@@ -380,13 +357,13 @@ static void test_pipe(void)
     attach(&user, chardev);
     int in = open(in_path, O_WRONLY | O_NONBLOCK), out = open(out_path, O_RDONLY | O_NONBLOCK);
     say(in, "to us");
-    expect(user.input, "to us");
-    say(user.output, "from us");
+    expect(user.noted.input, "to us");
+    say(user.noted.output, "from us");
     expect(out, "from us");
     close(in); /* others come and go */
     in = open(in_path, O_WRONLY | O_NONBLOCK);
     say(in, "again");
-    expect(user.input, "again");
+    expect(user.noted.input, "again");
     close(in);
     close(out);
     chardev_detach(chardev);
@@ -398,7 +375,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as the program does */
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
-    directory = g_dir_make_tmp("hotslot-XXXXXX", NULL);
+    chardev_directory_make();
     g_test_add_func("/chardev-shared/mux", test_mux);
     g_test_add_func("/chardev-shared/mux-times", test_mux_times);
     g_test_add_func("/chardev-shared/ringbuf", test_ringbuf);
@@ -407,8 +384,6 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev-shared/telnet", test_telnet);
     g_test_add_func("/chardev-shared/pipe", test_pipe);
     int result = g_test_run();
-    g_autofree char *remove = g_strdup_printf("rm -rf '%s'", directory);
-    g_assert_cmpint(system(remove), ==, 0);
-    g_free(directory);
+    chardev_directory_remove();
     return result;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chardevs over real sockets, files and terminals in a directory of the test's own. */
+#include "chardev-user.h"
+
 #include "../../chardev/char-socket.h"
 #include "system/main-loop.h"
 #include "util/fd.h"
 #include "util/json.h"
-#include "util/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,74 +16,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char *directory;
-
-typedef struct User {
-    guint opened;
-    int input, output;
-} User;
-
-static void note_opened(gpointer opaque, int input, int output)
-{
-    User *user = opaque;
-
-    user->opened++;
-    user->input = input;
-    user->output = output;
-}
-
-static char *file(const char *name)
-{
-    return g_build_filename(directory, name, NULL);
-}
-
-/* Replaces DIR by the test's directory. */
-static char *in_directory(const char *text)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "DIR", -1);
-
-    return g_strjoinv(directory, parts);
-}
-
-static Chardev *create(const char *text, GError **error)
-{
-    g_autofree char *options_text = in_directory(text);
-    g_autoptr(json_object) options = options_parse(options_text, "backend", NULL, error);
-
-    return options ? chardev_create(options, error) : NULL;
-}
-
 static Chardev *create_qmp(const char *id, const char *text, GError **error)
 {
-    g_autofree char *backend_text = in_directory(text);
+    g_autofree char *backend_text = chardev_in_directory(text);
     g_autoptr(json_object) backend = json_parse(backend_text, error);
 
     return backend ? chardev_create_qmp(id, backend, error) : NULL;
 }
 
-static struct sockaddr_un unix_name(const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    g_autofree char *path = file(name);
-
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    return address;
-}
-
-static int unix_connect(const char *name)
-{
-    struct sockaddr_un address = unix_name(name);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        fd_clear(&fd);
-    }
-    return fd;
-}
-
 static int unix_listen(const char *name)
 {
-    struct sockaddr_un address = unix_name(name);
+    struct sockaddr_un address = chardev_unix_name(name);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
@@ -98,7 +42,7 @@ static void turn_until(const guint *counter, guint value)
 }
 
 /* A byte goes through both ways. */
-static void check_pipe(const User *user, int peer)
+static void check_pipe(const ChardevUser *user, int peer)
 {
     char byte = 0;
 
@@ -114,19 +58,21 @@ static void check_pipe(const User *user, int peer)
 static void check_filename(Chardev *chardev, const char *expected)
 {
     g_autofree char *filename = chardev_filename(chardev);
-    g_autofree char *wanted = in_directory(expected);
+    g_autofree char *wanted = chardev_in_directory(expected);
 
     g_assert_cmpstr(filename, ==, wanted);
 }
 
 static void test_server(void)
 {
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "monitor 'm'"},
-                    other = {.opened = note_opened, .opaque = NULL, .user = "b"};
-    g_autofree char *path = file("s0");
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened,
+                                .opaque = &user,
+                                .user = "monitor 'm'"},
+                    other = {.opened = chardev_user_opened, .opaque = NULL, .user = "b"};
+    g_autofree char *path = chardev_file("s0");
     g_autoptr(GError) error = NULL;
-    Chardev *chardev = create("socket,id=s0,path=DIR/s0,server=on,wait=off", &error);
+    Chardev *chardev = chardev_from_text("socket,id=s0,path=DIR/s0,server=on,wait=off", &error);
 
     g_assert_no_error(error);
     check_filename(chardev, "disconnected:unix:DIR/s0,server=on");
@@ -141,14 +87,14 @@ static void test_server(void)
     g_clear_error(&error);
 
     for (guint round = 1; round <= 3; round++) {
-        int peer = unix_connect("s0");
+        int peer = chardev_unix_connect("s0");
         turn_until(&user.opened, round);
         check_filename(chardev, "unix:DIR/s0,server=on");
         check_pipe(&user, peer);
         close(peer);
         chardev_disconnected(chardev);
     }
-    int peer = unix_connect("s0");
+    int peer = chardev_unix_connect("s0");
     turn_until(&user.opened, 4);
     int stolen = chardev_steal_socket(chardev, NULL);
     user.input = user.output = stolen;
@@ -170,7 +116,7 @@ static gpointer connect_soon(gpointer opaque)
 
     while (fd < 0) {
         g_usleep(1000);
-        fd = unix_connect(opaque);
+        fd = chardev_unix_connect(opaque);
     }
     return GINT_TO_POINTER(fd);
 }
@@ -179,13 +125,13 @@ static void test_wait(void)
 {
     GThread *thread = g_thread_new("client", connect_soon, (gpointer) "w0");
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
     Chardev *chardev = chardev_create_short("w0", "null", &error);
 
     g_assert_no_error(error);
     g_assert_true(chardev_remove("w0", NULL));
-    g_autofree char *text = in_directory("unix:DIR/w0,server");
+    g_autofree char *text = chardev_in_directory("unix:DIR/w0,server");
     chardev = chardev_create_short("w0", text, &error);
     g_assert_no_error(error);
     g_assert_true(chardev->connected);
@@ -201,9 +147,9 @@ static void test_wait(void)
 static void test_reconnect(void)
 {
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
-    Chardev *chardev = create("socket,id=r0,path=DIR/r0,reconnect-ms=20", &error);
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
+    Chardev *chardev = chardev_from_text("socket,id=r0,path=DIR/r0,reconnect-ms=20", &error);
 
     g_assert_no_error(error);
     check_filename(chardev, "disconnected:unix:DIR/r0");
@@ -249,10 +195,10 @@ static void test_delays(void)
 static void test_client(void)
 {
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
     int listener = unix_listen("c0");
-    Chardev *chardev = create("socket,id=c0,path=DIR/c0", &error);
+    Chardev *chardev = chardev_from_text("socket,id=c0,path=DIR/c0", &error);
 
     g_assert_no_error(error);
     for (guint round = 1; round <= 2; round++) {
@@ -272,9 +218,11 @@ static void test_client(void)
 static void test_tcp(void)
 {
     g_autoptr(GError) error = NULL;
-    User server_user = {0}, client_user = {0};
-    ChardevFrontend server_end = {.opened = note_opened, .opaque = &server_user, .user = "a"};
-    ChardevFrontend client_end = {.opened = note_opened, .opaque = &client_user, .user = "b"};
+    ChardevUser server_user = {0}, client_user = {0};
+    ChardevFrontend server_end = {
+        .opened = chardev_user_opened, .opaque = &server_user, .user = "a"};
+    ChardevFrontend client_end = {
+        .opened = chardev_user_opened, .opaque = &client_user, .user = "b"};
     Chardev *server = chardev_create_short("t0", "tcp:127.0.0.1:0,server,nowait,nodelay", &error);
 
     g_assert_no_error(error);
@@ -305,8 +253,8 @@ static void test_tcp(void)
 static void test_descriptor(void)
 {
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
@@ -326,11 +274,11 @@ static void test_descriptor(void)
 
     int listener = unix_listen("f1");
     g_autofree char *text = g_strdup_printf("socket,id=f1,fd=%d,server=on,wait=off", listener);
-    chardev = create(text, &error);
+    chardev = chardev_from_text(text, &error);
     g_assert_no_error(error);
     user.opened = 0;
     g_assert_true(chardev_attach(chardev, &frontend, NULL));
-    int peer = unix_connect("f1");
+    int peer = chardev_unix_connect("f1");
     turn_until(&user.opened, 1);
     check_pipe(&user, peer);
     close(peer);
@@ -341,12 +289,13 @@ static void test_descriptor(void)
 static void test_files(void)
 {
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
-    g_autofree char *path = file("log"), *text = NULL;
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
+    g_autofree char *path = chardev_file("log"), *text = NULL;
 
     g_assert_true(g_file_set_contents(path, "old;", -1, NULL));
-    Chardev *chardev = create("file,id=o0,path=DIR/log,append=on,input-path=DIR/log", &error);
+    Chardev *chardev =
+        chardev_from_text("file,id=o0,path=DIR/log,append=on,input-path=DIR/log", &error);
     g_assert_no_error(error);
     check_filename(chardev, "file");
     g_assert_true(chardev_attach(chardev, &frontend, NULL));
@@ -374,10 +323,10 @@ static void test_files(void)
 static void test_pty(void)
 {
     g_autoptr(GError) error = NULL;
-    User user = {0};
-    ChardevFrontend frontend = {.opened = note_opened, .opaque = &user, .user = "test"};
-    Chardev *chardev = create("pty,id=p0,path=DIR/tty", &error);
-    g_autofree char *link = file("tty");
+    ChardevUser user = {0};
+    ChardevFrontend frontend = {.opened = chardev_user_opened, .opaque = &user, .user = "test"};
+    Chardev *chardev = chardev_from_text("pty,id=p0,path=DIR/tty", &error);
+    g_autofree char *link = chardev_file("tty");
 
     g_assert_no_error(error);
     g_autofree char *name = chardev_filename(chardev);
@@ -416,14 +365,14 @@ static void test_stdio(void)
 static void test_paths(void)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = file("u0"), *plain = file("plain");
+    g_autofree char *path = chardev_file("u0"), *plain = chardev_file("plain");
     int listener = unix_listen("u0");
 
-    g_assert_null(create("socket,id=u0,path=DIR/u0,server=on,wait=off", &error));
+    g_assert_null(chardev_from_text("socket,id=u0,path=DIR/u0,server=on,wait=off", &error));
     g_assert_nonnull(strstr(error->message, "Address already in use"));
     g_clear_error(&error);
     close(listener);
-    g_assert_nonnull(create("socket,id=u0,path=DIR/u0,server=on,wait=off", &error));
+    g_assert_nonnull(chardev_from_text("socket,id=u0,path=DIR/u0,server=on,wait=off", &error));
     g_assert_no_error(error);
     g_unlink(path);
     listener = unix_listen("u0");
@@ -433,13 +382,13 @@ static void test_paths(void)
     g_unlink(path);
 
     g_assert_true(g_file_set_contents(plain, "mine", -1, NULL));
-    g_assert_null(create("socket,id=u0,path=DIR/plain,server=on,wait=off", &error));
+    g_assert_null(chardev_from_text("socket,id=u0,path=DIR/plain,server=on,wait=off", &error));
     g_assert_true(g_file_test(plain, G_FILE_TEST_IS_REGULAR));
     g_clear_error(&error);
     g_assert_nonnull(
-        create("socket,id=u0,path=hotslot-DIR,abstract=on,server=on,wait=off", &error));
+        chardev_from_text("socket,id=u0,path=hotslot-DIR,abstract=on,server=on,wait=off", &error));
     g_assert_no_error(error);
-    g_assert_nonnull(create("socket,id=u1,path=hotslot-DIR,abstract=on", &error));
+    g_assert_nonnull(chardev_from_text("socket,id=u1,path=hotslot-DIR,abstract=on", &error));
     g_assert_no_error(error);
     chardev_cleanup();
 }
@@ -491,7 +440,7 @@ static void test_bad_options(void)
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_assert_null(create(rows[i].text, &error));
+        g_assert_null(chardev_from_text(rows[i].text, &error));
         if (!strstr(error->message, rows[i].message)) {
             g_error("%s: %s", rows[i].text, error->message);
         }
@@ -500,11 +449,11 @@ static void test_bad_options(void)
     }
     g_autofree char *longest = g_strnfill(120, 'x');
     g_autofree char *text = g_strconcat("socket,id=c,path=/", longest, NULL);
-    g_assert_null(create(text, &error));
+    g_assert_null(chardev_from_text(text, &error));
     g_assert_nonnull(strstr(error->message, "is too long: it has 121 bytes, at most 107"));
     g_clear_error(&error);
-    g_assert_nonnull(create("null,id=c", NULL));
-    g_assert_null(create("null,id=c", &error));
+    g_assert_nonnull(chardev_from_text("null,id=c", NULL));
+    g_assert_null(chardev_from_text("null,id=c", &error));
     g_assert_cmpstr(error->message, ==, "Chardev with id 'c' already exists");
     chardev_cleanup();
 }
@@ -574,7 +523,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
-    directory = g_dir_make_tmp("hotslot-XXXXXX", NULL);
+    chardev_directory_make();
     g_test_add_func("/chardev/server", test_server);
     g_test_add_func("/chardev/wait", test_wait);
     g_test_add_func("/chardev/reconnect", test_reconnect);
@@ -590,8 +539,6 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/bad-qmp", test_bad_qmp);
     g_test_add_func("/chardev/bad-short", test_bad_short);
     int result = g_test_run();
-    g_autofree char *remove = g_strdup_printf("rm -rf '%s'", directory);
-    g_assert_cmpint(system(remove), ==, 0);
-    g_free(directory);
+    chardev_directory_remove();
     return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Interrupt lines shared by level sources, and MSIs. */
-#include "system/irq.h"
+#include "fake-irq.h"
 #include "system/main-loop.h"
 #include "system/memory.h"
 
@@ -55,52 +55,7 @@ static void test_msi(void)
     memory_clear();
 }
 
-/* --- an accelerator that notes what it is asked --- */
-
-static guint routes_left;
-static gboolean refuse_connection;
-
-static void fake_set_line(guint line, gboolean high)
-{
-    g_string_append_printf(trail, "a%u%s ", line, high ? "+" : "-");
-}
-
-static gboolean fake_send_msi(guint64 address, guint32 data)
-{
-    g_string_append_printf(trail, "msi:%" G_GINT64_MODIFIER "x=%x ", address, data);
-    return TRUE;
-}
-
-static gint fake_route_add(void)
-{
-    return routes_left > 0 ? (gint)--routes_left : -1;
-}
-
-static gboolean fake_route_connect(gint number, int event_fd, guint64 address, guint32 data)
-{
-    g_string_append_printf(trail, "connect%d:%d:%" G_GINT64_MODIFIER "x=%x ", number, event_fd,
-                           address, data);
-    return !refuse_connection;
-}
-
-static void fake_route_disconnect(gint number, int event_fd)
-{
-    g_string_append_printf(trail, "disconnect%d:%d ", number, event_fd);
-}
-
-static void fake_route_remove(gint number)
-{
-    g_string_append_printf(trail, "remove%d ", number);
-}
-
-static const IrqAccelerator fake = {
-    .set_line = fake_set_line,
-    .send_msi = fake_send_msi,
-    .route_add = fake_route_add,
-    .route_connect = fake_route_connect,
-    .route_disconnect = fake_route_disconnect,
-    .route_remove = fake_route_remove,
-};
+/* --- with an accelerator --- */
 
 static void take_trail(const char *expected)
 {
@@ -112,7 +67,7 @@ static void test_accelerator(void)
 {
     trail = g_string_new(NULL);
     g_assert_null(irq_route_new(5)); /* without one there are no routes */
-    irq_set_accelerator(&fake);
+    fake_irq_begin(&trail);
     IrqSource *first = irq_source_new(9);
     IrqSource *second = irq_source_new(9);
     irq_listener_set(changed, "l");
@@ -122,18 +77,18 @@ static void test_accelerator(void)
     irq_source_free(second);
     irq_source_free(first);
     irq_listener_set(NULL, NULL);
-    take_trail("a9+ l9+ a9- l9- ");
+    take_trail("line9+ l9+ line9- l9- ");
     irq_send_msi(UINT64_C(0xfee00000), 0x41);
     take_trail("msi:fee00000=41 ");
-    irq_set_accelerator(NULL);
+    fake_irq_end();
     g_string_free(trail, TRUE);
 }
 
 static void test_routes(void)
 {
     trail = g_string_new(NULL);
-    irq_set_accelerator(&fake);
-    routes_left = 2;
+    fake_irq_begin(&trail);
+    fake_irq_limit = 2;
     IrqRoute *one = irq_route_new(5);
     IrqRoute *two = irq_route_new(6);
     g_assert_null(irq_route_new(7)); /* none left */
@@ -143,18 +98,20 @@ static void test_routes(void)
     g_assert_true(irq_route_connect(one, 0xfee00000, 1));
     g_assert_true(irq_route_is_connected(one));
     g_assert_true(irq_route_connect(one, 0xfee01000, 2)); /* another message: never two at once */
-    take_trail("connect1:5:fee00000=1 disconnect1:5 connect1:5:fee01000=2 ");
-    refuse_connection = TRUE;
+    take_trail("connect0:fee00000=1 disconnect0 connect0:fee01000=2 ");
+    g_assert_cmpint(fake_irq_event_fd, ==, 5);
+    fake_irq_refuses = TRUE;
     g_assert_false(irq_route_connect(one, 0xfee00000, 3));
     g_assert_false(irq_route_is_connected(one));
-    refuse_connection = FALSE;
-    take_trail("disconnect1:5 connect1:5:fee00000=3 ");
+    fake_irq_refuses = FALSE;
+    take_trail("disconnect0 connect0:fee00000=3 ");
     irq_route_free(one);
     g_assert_true(irq_route_connect(two, 0xfee00000, 4));
+    g_assert_cmpint(fake_irq_event_fd, ==, 6);
     irq_route_free(two);
     irq_route_free(NULL);
-    take_trail("remove1 connect0:6:fee00000=4 disconnect0:6 remove0 ");
-    irq_set_accelerator(NULL);
+    take_trail("remove0 connect1:fee00000=4 disconnect1 remove1 ");
+    fake_irq_end();
     g_string_free(trail, TRUE);
 }
 

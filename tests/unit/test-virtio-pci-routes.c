@@ -3,51 +3,8 @@
  * Interrupts of the virtio-pci transport by an accelerator, which here takes no signal by itself:
  * each one stays to be found.
  */
+#include "fake-irq.h"
 #include "virtio-pci-fixture.h"
-
-static gint fake_routes;
-
-static void fake_set_line(guint line, gboolean high)
-{
-    g_string_append_printf(trail, "line%u%s ", line, high ? "+" : "-");
-}
-
-static gboolean fake_send_msi(guint64 address, guint32 data)
-{
-    g_string_append_printf(trail, "msi:%" G_GINT64_MODIFIER "x=%x ", address, data);
-    return TRUE;
-}
-
-static gint fake_route_add(void)
-{
-    return fake_routes++;
-}
-
-static gboolean fake_route_connect(gint number, int event_fd, guint64 address, guint32 data)
-{
-    g_assert_cmpint(event_fd, ==, virtio_pci_queue(probe, 0)->call);
-    g_string_append_printf(trail, "connect%d:%" G_GINT64_MODIFIER "x=%x ", number, address, data);
-    return TRUE;
-}
-
-static void fake_route_disconnect(gint number, int event_fd G_GNUC_UNUSED)
-{
-    g_string_append_printf(trail, "disconnect%d ", number);
-}
-
-static void fake_route_remove(gint number G_GNUC_UNUSED)
-{
-    fake_routes--;
-}
-
-static const IrqAccelerator fake_accelerator = {
-    .set_line = fake_set_line,
-    .send_msi = fake_send_msi,
-    .route_add = fake_route_add,
-    .route_connect = fake_route_connect,
-    .route_disconnect = fake_route_disconnect,
-    .route_remove = fake_route_remove,
-};
 
 static void signal_and_settle(void)
 {
@@ -59,12 +16,13 @@ static void signal_and_settle(void)
 static gboolean routed(void)
 {
     signal_and_settle();
+    g_assert_cmpint(fake_irq_event_fd, ==, virtio_pci_queue(probe, 0)->call);
     return event_fd_clear(virtio_pci_queue(probe, 0)->call);
 }
 
 static void test_routes(void)
 {
-    irq_set_accelerator(&fake_accelerator);
+    fake_irq_begin(&trail);
     PciBus *bus = set_up(probe_get_type());
     unsigned flags = capability_at(DEVFN, 0) + PCI_MSIX_FLAGS;
 
@@ -128,10 +86,10 @@ static void test_routes(void)
     run_state_start(NULL);
     g_assert_true(event_fd_clear(virtio_pci_queue(probe, 0)->call)); /* still there for the route */
     g_assert_nonnull(strstr(trail->str, "connect0:fee00000=78 "));
-    g_assert_cmpint(fake_routes, ==, 1);
+    g_assert_cmpuint(fake_irq_routes, ==, 1);
     tear_down(bus);
-    g_assert_cmpint(fake_routes, ==, 0);
-    irq_set_accelerator(NULL);
+    g_assert_cmpuint(fake_irq_routes, ==, 0);
+    fake_irq_end();
 }
 
 int main(int argc, char **argv)
