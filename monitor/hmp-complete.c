@@ -3,6 +3,7 @@
 #include "hmp-internal.h"
 
 #include "util/object.h"
+#include "util/trace.h"
 
 #include <string.h>
 
@@ -107,6 +108,16 @@ void hmp_complete_path(HmpWords *words)
     }
 }
 
+static void add_event(TraceEvent *event, gpointer words)
+{
+    hmp_words_add(words, event->name);
+}
+
+void hmp_complete_trace_event(HmpWords *words)
+{
+    trace_foreach(add_event, words);
+}
+
 /* --- TYPE,key=value,... --- */
 
 typedef struct TypeWalk {
@@ -124,9 +135,10 @@ static void add_type(GType type, gpointer opaque)
     if (G_TYPE_IS_ABSTRACT(type) || !g_type_is_a(type, base)) {
         return;
     }
-    /* object_add creates what can be completed, which a device cannot. */
-    gpointer class = g_type_class_ref(type);
-    if (!*walk->base || strcmp(walk->base, "object") != 0 || VM_OBJECT_CLASS(class)->complete) {
+    VmObjectClass *class = g_type_class_ref(type);
+    if (strcmp(walk->base, "object") == 0 ? class->complete != NULL
+                                          : !class->can_add || class->can_add(class)) {
+        /* object_add creates what can be completed, which a device cannot. */
         hmp_words_add(walk->words, name + strlen(walk->prefix));
     }
     g_type_class_unref(class);

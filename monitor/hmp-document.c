@@ -35,8 +35,8 @@ static const char preface[] =
     "On a machine without pseudo-terminals or libedit there are Backspace and Ctrl-U only.\n"
     "\n"
     "Differences from QEMU: commands for what this machine does not have (disks of its own,\n"
-    "displays, snapshots, migration) do not exist; ``info mtree`` and ``info qtree`` are flat\n"
-    "lists; ``quit`` is the only command that ends the program.\n"
+    "displays, snapshots, migration) do not exist; ``info mtree`` says who owns each region;\n"
+    "``quit`` is the only command that ends the program.\n"
     "\n"
     "Commands\n"
     "--------\n";

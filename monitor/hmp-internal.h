@@ -70,6 +70,7 @@ void hmp_complete_chardev_options(HmpWords *words);
 void hmp_complete_path(HmpWords *words);
 void hmp_complete_command(HmpWords *words);
 void hmp_complete_switch(HmpWords *words);
+void hmp_complete_trace_event(HmpWords *words);
 
 /* --- lines (hmp-run.c) --- */
 

@@ -141,6 +141,39 @@ void memory_foreach_io(AddressSpace space,
     }
 }
 
+static uint64_t answered_bytes(const GArray *view, const IoRegion *region)
+{
+    uint64_t total = 0;
+
+    for (guint i = view_search(view, region->base); i < view->len; i++) {
+        const Range *range = &g_array_index(view, Range, i);
+        if (range->first > region->base + (region->size - 1)) {
+            break;
+        }
+        total += range->region == region ? range->last - range->first + 1 : 0;
+    }
+    return total;
+}
+
+void memory_foreach_region(AddressSpace space,
+                           void (*visit)(const IoRegionView *region, gpointer opaque),
+                           gpointer opaque)
+{
+    const GPtrArray *regions = spaces[space].regions;
+
+    for (guint i = 0; regions && i < regions->len; i++) {
+        const IoRegion *region = regions->pdata[i];
+        const IoRegionView view = {
+            .first = region->base,
+            .last = region->base + (region->size - 1),
+            .name = region->name,
+            .owner = region->owner,
+            .answered = answered_bytes(spaces[space].view, region),
+        };
+        visit(&view, opaque);
+    }
+}
+
 /* --- regions --- */
 
 IoRegion *io_region_new(GObject *owner, const char *name, const IoOps *ops, gpointer opaque,

@@ -38,9 +38,17 @@ static const VmField device_fields[] = {
     {.name = NULL},
 };
 
+static gboolean can_be_added(const VmObjectClass *class)
+{
+    const DeviceClass *device = (const DeviceClass *)class;
+
+    return device->user_creatable && (device->hotpluggable || !device_machine_complete());
+}
+
 static void device_class_init(DeviceClass *class)
 {
     class->category = "misc";
+    VM_OBJECT_CLASS(class)->can_add = can_be_added;
     VM_OBJECT_CLASS(class)->noun = "device";
     vm_object_class_install_fields(class, device_fields);
 }

@@ -44,6 +44,7 @@ VM_DEFINE_TYPE("i440FX", PciDevice, PciDeviceClass, host_bridge, TYPE_PCI_DEVICE
 static void isa_bridge_class_init(PciDeviceClass *class)
 {
     bridge_class_setup(class, 0x7000, 0x01, "PCI to ISA bridge");
+    DEVICE_CLASS(class)->bus_behind = "ISA";
 }
 
 static void isa_bridge_init(PciDevice *device G_GNUC_UNUSED)

@@ -250,6 +250,20 @@ gboolean io_region_is_mapped(const IoRegion *region);
 /* The name of a region that answers within [@base, @base + @size), or NULL. Borrowed. */
 const char *io_region_name_within(AddressSpace space, uint64_t base, uint64_t size);
 
+/* An I/O region as it was mapped. */
+typedef struct IoRegionView {
+    uint64_t first, last;
+    const char *name;
+    GObject *owner;    /* NULL: none */
+    uint64_t answered; /* bytes that no region mapped before it answers instead; RAM is not looked
+                        * at */
+} IoRegionView;
+
+/* Calls @visit for each region of @space, in order of mapping. */
+void memory_foreach_region(AddressSpace space,
+                           void (*visit)(const IoRegionView *region, gpointer opaque),
+                           gpointer opaque);
+
 /* Calls @visit for each range of @space that a region answers, by address: what overlaps is told
  * once.  RAM that hides a range is not looked at. */
 void memory_foreach_io(AddressSpace space,

@@ -132,6 +132,9 @@ struct VmObjectClass {
      * once all properties are set.  Must not wait for a peer.
      */
     gboolean (*complete)(VmObject *object, GError **error);
+    /* TRUE if users can add one of this class while the machine runs; for completion.  NULL: where
+     * complete is set. */
+    gboolean (*can_add)(const VmObjectClass *class);
     /* FALSE with @error if object-del must refuse beyond vm_object_use(). May be NULL. */
     gboolean (*can_delete)(VmObject *object, GError **error);
 };

@@ -46,11 +46,24 @@ static void test_commands(void)
         {"info cpus", ""},
         {"info chardev", "char0: filename="},
         {"info pci", "Host bridge: PCI device 8086:1237\n"},
-        {"info qtree", "dev: i440FX, id "},
+        {"info qtree", "bus: main-system-bus\n  type System\n  bus: pci.0\n    type PCI\n"
+                       "    dev: i440FX, id \"\"\n      realized = true\n"},
+        {"info qtree", "\n      bus: isa.0\n        type ISA\n        dev: mc146818rtc, id \"\"\n"},
+        {"info qtree", "\n          iobase = 1281 (0x501)\n          iosize = 2\n"},
         {"info qom-tree", "\n  /machine (pc-machine)\n"},
         {"info qom-tree /objects", "/objects (container)\n"},
-        {"info mtree", "0000000000000cf8-0000000000000cfb: pci-config-address\n"},
-        {"info mtree", "0000000000000000-0000000003ffffff: ram "},
+        {"info mtree", "address-space: memory\n"
+                       "  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+                       "    0000000000000000-0000000003ffffff (prio 1, ram): pc.ram\n"},
+        {"info mtree", "address-space: I/O\n"
+                       "  0000000000000000-000000000000ffff (prio 0, i/o): io\n"},
+        {"info mtree", "    0000000000000070-0000000000000071 (prio 0, i/o): rtc "
+                       "owner:{/machine/unattached/rtc}\n"},
+        {"info mtree -f", "  0000000000000000-0000000003ffffff (prio 1, ram): pc.ram "
+                          "@0000000000000000\n"},
+        {"info mtree -f",
+         "  0000000000000cf8-0000000000000cfb (prio 0, i/o): pci-config-address\n"},
+        {"info mtree -x", "info mtree -x: expected nothing, or -f"},
         {"info numa", "node 0 size: 64 MB\n"},
         {"info vhost-user", ""},
         {"object_add memory-backend-memfd,id=m1,size=2M", ""},
@@ -77,7 +90,7 @@ static void test_commands(void)
         {"system_powerdown", ""},
     };
     Vmm *vmm = vmm_start_or_fail(NULL, "-name guest1 -uuid 550e8400-e29b-41d4-a716-446655440000 "
-                                       "-M pc " MEMORY);
+                                       "-M pc -device isa-debug-exit " MEMORY);
     g_autofree char *path = vmm_temporary_path("hmp-s1");
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -85,6 +98,19 @@ static void test_commands(void)
         g_autofree char *line = g_strjoinv(path, parts);
         check_line(vmm->qmp, line, rows[i].expected);
     }
+    vmm_end(vmm);
+}
+
+/* RAM in two pieces: each is an alias of a part. */
+static void test_map(void)
+{
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -m 4G");
+
+    check_line(vmm->qmp, "info mtree",
+               "    0000000100000000-000000013fffffff (prio 1, ram): alias ram @pc.ram "
+               "00000000c0000000-00000000ffffffff\n");
+    check_line(vmm->qmp, "info mtree -f",
+               "  0000000100000000-000000013fffffff (prio 1, ram): pc.ram @00000000c0000000\n");
     vmm_end(vmm);
 }
 
@@ -439,6 +465,13 @@ static void test_completion(void)
     human_type_and_expect(human, "info chard\t\r", "filename=stdio");
     human_type_and_expect(human, "qom-get /obj\tm\tsize\r", "2097152");
     human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "trace-event chardev_c\tonn\r", "'onn' is neither");
+    human_expect(human, HUMAN_PROMPT);
+    /* Only what can be added now: neither the board's i8042 nor a pvpanic. */
+    human_type_and_expect(human, "device_add i8\t,\r", "'i8'");
+    human_expect(human, HUMAN_PROMPT);
+    human_type_and_expect(human, "device_add pvpa\t,\r", "'pvpa'");
+    human_expect(human, HUMAN_PROMPT);
     human_type_and_expect(human, "device_del di\tfoo\r", "'foo' is too much");
     human_expect(human, HUMAN_PROMPT);
     human_type(human, "q\r");
@@ -471,6 +504,7 @@ int main(int argc, char **argv)
     g_setenv("TERM", "xterm", TRUE);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hmp/commands", test_commands);
+    g_test_add_func("/hmp/map", test_map);
     g_test_add_func("/hmp/wrong", test_wrong);
     g_test_add_func("/hmp/values", test_values);
     g_test_add_func("/hmp/help", test_help);

@@ -4,6 +4,7 @@
 #include "system/memory.h"
 #include "system/vm-lock.h"
 
+#include <inttypes.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -83,6 +84,32 @@ static void test_ports(void)
     take_trail("w4@0=1 w4@4=0 ");
     g_assert_cmphex(read_value(ADDRESS_SPACE_IO, 0xcfe, 4), ==, 0xffff8877);
     take_trail("r2@6 ");
+}
+
+static void note_view(const IoRegionView *region, gpointer text)
+{
+    g_string_append_printf(text, "%s %" PRIx64 "-%" PRIx64 " %" PRIx64 " ", region->name,
+                           region->first, region->last, region->answered);
+}
+
+/* In order of mapping, each with what those before it leave. */
+static void test_foreach(void)
+{
+    g_autoptr(IoRegion) first = io_region_new(NULL, "a", &plain, "a", 0x10);
+    g_autoptr(IoRegion) second = io_region_new(NULL, "b", &plain, "b", 0x30);
+    g_autoptr(IoRegion) third = io_region_new(NULL, "c", &plain, "c", 0x8);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    io_region_map(first, ADDRESS_SPACE_MEMORY, UINT64_MAX - 0x1f);
+    io_region_map(second, ADDRESS_SPACE_MEMORY, UINT64_MAX - 0x2f);
+    io_region_map(third, ADDRESS_SPACE_MEMORY, UINT64_MAX - 0x1f);
+    memory_foreach_region(ADDRESS_SPACE_IO, note_view, text);
+    g_assert_cmpstr(text->str, ==, "");
+    memory_foreach_region(ADDRESS_SPACE_MEMORY, note_view, text);
+    g_assert_cmpstr(text->str, ==,
+                    "a ffffffffffffffe0-ffffffffffffffef 10 "
+                    "b ffffffffffffffd0-ffffffffffffffff 20 "
+                    "c ffffffffffffffe0-ffffffffffffffe7 0 ");
 }
 
 static void test_priorities(void)
@@ -444,6 +471,7 @@ int main(int argc, char **argv)
     g_test_add_func("/io-region/split", test_split);
     g_test_add_func("/io-region/ports", test_ports);
     g_test_add_func("/io-region/priorities", test_priorities);
+    g_test_add_func("/io-region/foreach", test_foreach);
     g_test_add_func("/io-region/event-fds", test_event_fds);
     g_test_add_func("/io-region/store-fds", test_store_fds);
     g_test_add_func("/io-region/accelerator", test_accelerator);

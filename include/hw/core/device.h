@@ -39,6 +39,7 @@ struct DeviceClass {
     const char
         *category;   /* heading in -device help: "storage", "memory", "network", "bridge", "misc" */
     const char *bus; /* name of the bus type it sits on ("PCI": its one bus is "pci.0") or NULL */
+    const char *bus_behind;  /* a bridge: name of the bus type that it leads to, or NULL */
     gboolean user_creatable; /* device_add and -device may create it */
     gboolean hotpluggable;
     DeviceProgress (*realize)(Device *device, GError **error);
