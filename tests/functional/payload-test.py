@@ -15,7 +15,7 @@ from nested import Host
 from payload import MIB, Payload
 from qmp import QmpError
 
-BURST = 100      # requests, as payload.c has it
+BURST = 100      # requests, as payload-disk.c has it
 SLOTS = 8      # DIMMs that are plugged one after the other
 SLOT = 2         # MiB of each
 OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
