@@ -158,8 +158,7 @@ static void test_register(void)
     /* The upper half is used once, and forgotten by a reset. */
     qtest_outl(qtest, DMA, 1);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'system_reset'}"));
-    g_autoptr(json_object) event = qmp_event(vmm->qmp, "RESET", EVENT_WAIT);
-    g_assert_nonnull(event);
+    qmp_expect_event(vmm->qmp, "RESET", EVENT_WAIT);
     qtest_writel(qtest, DESCRIPTOR, GUINT32_SWAP_LE_BE(WRITE));
     qtest_outl(qtest, DMA + 4, GUINT32_SWAP_LE_BE(DESCRIPTOR));
     g_assert_cmphex(qtest_readl(qtest, DESCRIPTOR), ==, GUINT32_SWAP_LE_BE(ERROR));
