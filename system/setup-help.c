@@ -93,7 +93,7 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
         chardev_print_help();
     } else if (!strcmp(name, "netdev")) {
         netdev_print_help();
-    } else if (!strcmp(name, "trace")) {
+    } else if (!strcmp(name, "trace") || !strcmp(name, "d")) {
         printf("Trace events:\n");
         trace_foreach(print_trace_event, NULL);
     } else if (!strcmp(name, "object") && *type) {
@@ -111,8 +111,8 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
 
 static gboolean has_help(const CommandLineOption *option)
 {
-    static const char *const names[] = {"machine", "M",     "accel",  "chardev", "cpu",
-                                        "netdev",  "trace", "object", "device",  NULL};
+    static const char *const names[] = {"machine", "M", "accel",  "chardev", "cpu", "netdev",
+                                        "trace",   "d", "object", "device",  NULL};
     return g_strv_contains(names, option->name);
 }
 

@@ -23,7 +23,10 @@ gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply,
 json_object *setup_parse(const char *option, const char *value, const char *implied_key,
                          GError **error);
 
-/* Log, trace events, name, identity, inherited descriptors, defaults of properties. */
+/* -msg, -D, -trace, -d; when the guest has its name. */
+gboolean setup_messages(const GArray *items, GError **error);
+
+/* Name, messages, identity, inherited descriptors, defaults of properties. */
 gboolean setup_process(const GArray *items, GError **error);
 
 /* -smp, -cpu, -action, -no-reboot, -no-shutdown. */

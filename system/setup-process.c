@@ -7,61 +7,12 @@
 #include "util/fd.h"
 #include "util/object.h"
 #include "util/options.h"
-#include "util/report.h"
-#include "util/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-/* One pattern a line; '#' begins a comment. */
-static gboolean enable_listed(const char *path, GError **error)
-{
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        vm_error_set(error, "-trace events=%s: the file cannot be read: %s", path,
-                     access(path, R_OK) < 0 ? g_strerror(errno) : "it is not a plain file");
-        return FALSE;
-    }
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (guint i = 0; lines[i]; i++) {
-        g_strstrip(lines[i]);
-        if (lines[i][0] && lines[i][0] != '#' && !trace_enable_pattern(lines[i], TRUE)) {
-            vm_error_set(error, "-trace events=%s: no event matches '%s'; -trace help lists them",
-                         path, lines[i]);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-static gboolean apply_trace(const char *value, GError **error)
-{
-    g_autoptr(json_object) options = setup_parse("trace", value, "enable", error);
-    if (!options) {
-        return FALSE;
-    }
-    g_autofree char *pattern = options_take(options, "enable");
-    g_autofree char *events = options_take(options, "events");
-    g_autofree char *file = options_take(options, "file");
-
-    if (!options_check_empty(options, "-trace", "enable, events, file", error)) {
-        return FALSE;
-    }
-    if (file && !report_log_open(file, FALSE, error)) {
-        g_prefix_error(error, "-trace %s: ", value);
-        return FALSE;
-    }
-    if (pattern && trace_enable_pattern(pattern, TRUE) == 0) {
-        vm_error_set(error, "-trace %s: no event matches '%s'; -trace help lists them", value,
-                     pattern);
-        return FALSE;
-    }
-    return !events || enable_listed(events, error);
-}
 
 static gboolean apply_name(const char *value, GError **error)
 {
@@ -200,13 +151,21 @@ static gboolean apply_global(const char *value, GError **error)
     return TRUE;
 }
 
-static gboolean apply_log(const char *path, GError **error)
+/* Managers name the sound that is not to be. */
+static gboolean apply_sound(const char *value, GError **error)
 {
-    if (!report_log_open(path, FALSE, error)) {
-        g_prefix_error(error, "-D %s: ", path);
+    g_autoptr(json_object) options = setup_parse("audiodev", value, "driver", error);
+
+    if (!options) {
         return FALSE;
     }
-    return TRUE;
+    g_autofree char *driver = options_take(options, "driver");
+    g_autofree char *id = options_take(options, "id");
+    if (g_strcmp0(driver, "none") != 0) {
+        vm_error_set(error, "-audiodev %s: there is no sound here; use driver=none", value);
+        return FALSE;
+    }
+    return options_check_empty(options, "-audiodev", "driver, id", error);
 }
 
 static gboolean apply_uuid(const char *text, GError **error)
@@ -238,11 +197,10 @@ gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply,
 
 gboolean setup_process(const GArray *items, GError **error)
 {
-    return setup_each(items, "D", apply_log, error) &&
-           setup_each(items, "trace", apply_trace, error) &&
+    return setup_each(items, "name", apply_name, error) && setup_messages(items, error) &&
            setup_each(items, "run-with", apply_run_with, error) && follow_parent(items, error) &&
-           setup_each(items, "name", apply_name, error) &&
            setup_each(items, "uuid", apply_uuid, error) &&
            setup_each(items, "add-fd", apply_add_fd, error) &&
+           setup_each(items, "audiodev", apply_sound, error) &&
            setup_each(items, "global", apply_global, error);
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 static int log_fd = STDERR_FILENO;
+static gboolean with_time;
+static char *guest_name; /* NULL: not said */
 
 G_GNUC_PRINTF(3, 0)
 static void write_line(int fd, const char *prefix, const char *format, va_list arguments)
@@ -25,11 +27,30 @@ static void write_line(int fd, const char *prefix, const char *format, va_list a
     }
 }
 
+/* "2026-11-23T20:41:00.123456Z " */
+static char *time_prefix(void)
+{
+    g_autoptr(GDateTime) now = with_time ? g_date_time_new_now_utc() : NULL;
+    g_autofree char *seconds = now ? g_date_time_format(now, "%Y-%m-%dT%H:%M:%S") : NULL;
+
+    return now ? g_strdup_printf("%s.%06dZ ", seconds, g_date_time_get_microsecond(now))
+               : g_strdup("");
+}
+
 static char *program_prefix(const char *kind)
 {
     const char *program = g_get_prgname();
+    g_autofree char *now = time_prefix();
 
-    return g_strdup_printf("%s: %s", program ? program : "qemu-system-x86_64", kind);
+    return g_strdup_printf("%s%s%s%s: %s", now, guest_name ? guest_name : "", guest_name ? " " : "",
+                           program ? program : "qemu-system-x86_64", kind);
+}
+
+void report_set_form(gboolean timestamp, const char *guest)
+{
+    with_time = timestamp;
+    g_free(guest_name);
+    guest_name = g_strdup(guest);
 }
 
 void report_error(const char *format, ...)

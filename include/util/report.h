@@ -9,6 +9,12 @@
 
 #include <glib.h>
 
+/*
+ * From now on lines to standard error begin with the time (UTC, ISO 8601) if @timestamp, and with
+ * @guest if it is not NULL.  Copied.  Main thread, before others start.
+ */
+void report_set_form(gboolean timestamp, const char *guest);
+
 /* Prints "PROGRAM: MESSAGE" as one line to standard error. Any thread. */
 void report_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 

@@ -113,6 +113,8 @@ static const GoodRow good_rows[] = {
     {"-M none -uuid 550E8400-e29b-41d4-a716-446655440000", "{'execute':'query-uuid'}",
      "550e8400-e29b-41d4-a716-446655440000"},
     {"-M none -run-with exit-with-parent=off,async-teardown=off", NULL, NULL},
+    {"-M none -audiodev none,id=a -audiodev '{\"id\":\"audio1\",\"driver\":\"none\"}' -no-hpet",
+     NULL, NULL},
     {"-M none -display none -audio none -audio driver=none -vga none -serial none -parallel none "
      "-net none -nic none -sandbox off -sandbox enable=off",
      NULL, NULL},
@@ -447,6 +449,49 @@ static void test_log(void)
     g_assert_null(strstr(text, "qmp_event"));
 }
 
+/* -d names events as -trace does, a list of them. */
+static void test_log_items(void)
+{
+    g_autofree char *log = vmm_temporary_path("log");
+    const VmmOptions options = {.no_qtest = TRUE};
+    Vmm *vmm =
+        vmm_start_or_fail(&options, "-M none -D %s -d trace:chardev_connected,trace:qmp_req*", log);
+
+    json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'query-name'}"));
+    vmm_end(vmm);
+    g_autofree char *text = read_file(log);
+    g_assert_nonnull(strstr(text, "chardev_connected"));
+    g_assert_nonnull(strstr(text, "qmp_request"));
+    g_assert_null(strstr(text, "qmp_response"));
+}
+
+static void test_message_form(void)
+{
+    static const struct {
+        const char *arguments, *expected; /* a regular expression for the one line */
+    } rows[] = {
+        {"-msg timestamp=on -M x",
+         "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{6}Z "
+         "qemu-system-x86_64: -machine: "},
+        {"-msg guest-name=on -name vm1 -M x", "^vm1 qemu-system-x86_64: -machine: "},
+        {"-M x -name vm1 -msg timestamp=on,guest-name=on", "^[^ ]+Z vm1 qemu-system-x86_64: -mach"},
+        {"-msg guest-name=on -M x", "^qemu-system-x86_64: -machine: "},
+        {"-msg timestamp=off -name vm1 -M x", "^qemu-system-x86_64: -machine: "},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *output = NULL, *errors = NULL;
+        g_autoptr(GError) error = NULL;
+        int status;
+
+        g_assert_true(
+            vmm_run(NULL, rows[i].arguments, MILLISECONDS, &status, &output, &errors, &error));
+        if (!g_regex_match_simple(rows[i].expected, errors, 0, 0)) {
+            vmm_fail("%s prints %s", rows[i].arguments, errors);
+        }
+    }
+}
+
 /* --- descriptors --- */
 
 static void test_add_fd(void)
@@ -584,6 +629,8 @@ int main(int argc, char **argv)
     g_test_add_func("/command-line/signals", test_signals);
     g_test_add_func("/command-line/exit-with-parent", test_exit_with_parent);
     g_test_add_func("/command-line/log", test_log);
+    g_test_add_func("/command-line/log-items", test_log_items);
+    g_test_add_func("/command-line/message-form", test_message_form);
     g_test_add_func("/command-line/add-fd", test_add_fd);
     g_test_add_func("/command-line/inherited-monitor", test_inherited_monitor);
     g_test_add_func("/command-line/stdio-monitor", test_stdio_monitor);
