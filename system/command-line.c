@@ -96,9 +96,7 @@ static const CommandLineOption options[] = {
     {"no-reboot", NULL, "a reset ends the program", NULL, NULL},
     {"no-shutdown", NULL, "a shutdown pauses the machine instead of ending the program", NULL,
      NULL},
-    {"action",
-     "[reboot=reset|shutdown][,shutdown=poweroff|pause]\n"
-     "        [,panic=shutdown|exit-failure|pause|none][,watchdog=ACTION]",
+    {"action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=ACTION][,watchdog=ACTION]",
      "what follows when the guest resets, shuts down or panics; there is no watchdog",
      "reboot:string, shutdown:string, panic:string, watchdog:string", NULL},
     {"overcommit", "[mem-lock=on|off|on-fault][,cpu-pm=on|off]",
@@ -123,7 +121,11 @@ static const CommandLineOption options[] = {
     {"parallel", "none", "no parallel port (there is none)", NULL, NULL},
     {"net", "none", "no network card (none comes by itself)", NULL, NULL},
     {"nic", "none", "no network card (none comes by itself)", NULL, NULL},
-    {"sandbox", "off", "system call filter (there is none)", "enable:boolean", NULL},
+    {"sandbox", "on|off[,obsolete|elevateprivileges|spawn|resourcecontrol=allow|deny]...",
+     "forbid system calls that the program has no use for",
+     "enable:boolean, obsolete:string, elevateprivileges:string, spawn:string, "
+     "resourcecontrol:string",
+     NULL},
 
     {"enable-kvm", NULL, "the same as -machine accel=kvm", NULL, NULL},
     {"kernel", "FILE", "start this kernel: a bzImage, or an ELF image with a PVH entry", NULL,
@@ -156,9 +158,6 @@ static const CommandLineOption options[] = {
 /* Options that QEMU's users may write with a value that asks for nothing. */
 static gboolean asks_for_nothing(const CommandLineOption *option, const char *value)
 {
-    if (!strcmp(option->name, "sandbox")) {
-        return !strcmp(value, "off") || !strcmp(value, "enable=off");
-    }
     return !strcmp(value, "none") ||
            (!strcmp(option->name, "audio") && !strcmp(value, "driver=none"));
 }
@@ -175,7 +174,6 @@ static const char *what_is_missing(const CommandLineOption *option)
         {"parallel", "there is no parallel port here; use 'none'"},
         {"net", NO_NET},
         {"nic", NO_NET},
-        {"sandbox", "the system call filter comes in a later version; use 'off'"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(missing); i++) {

@@ -26,6 +26,9 @@ json_object *setup_parse(const char *option, const char *value, const char *impl
 /* -msg, -D, -trace, -d; when the guest has its name. */
 gboolean setup_messages(const GArray *items, GError **error);
 
+/* -sandbox; before there are threads. */
+gboolean setup_sandbox(const GArray *items, GError **error);
+
 /* Name, messages, identity, inherited descriptors, defaults of properties. */
 gboolean setup_process(const GArray *items, GError **error);
 

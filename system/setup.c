@@ -268,8 +268,9 @@ static gboolean check_background(const GArray *items, GError **error)
 
 gboolean setup_machine(const GArray *items, GError **error)
 {
-    return setup_process(items, error) && setup_overcommit(items, error) &&
-           open_qtest(items, error) && setup_groups(items, error) && make_chardevs(error) &&
+    return setup_process(items, error) && setup_sandbox(items, error) &&
+           setup_overcommit(items, error) && open_qtest(items, error) &&
+           setup_groups(items, error) && make_chardevs(error) &&
            setup_each(items, "mon", make_monitor, error) && make_monitors(items, "qmp", error) &&
            make_monitors(items, "qmp-pretty", error) && make_monitors(items, "monitor", error) &&
            make_objects(TRUE, error) && check_background(items, error) &&

@@ -55,6 +55,10 @@ static const BadOption missing[] = {
     {"-netdev", "-netdev|argument|vhost-user"},
     {"-nic", "-nic|argument|none"},
     {"-sandbox", "-sandbox|argument|off"},
+    {"-action", "-action|argument|reboot="},
+    {"-sandbox on,spawn=maybe", "-sandbox spawn=maybe|allow or deny"},
+    {"-sandbox on,network=deny", "-sandbox|'network'|enable, obsolete, elevateprivileges"},
+    {"-sandbox maybe", "-sandbox|enable|'maybe'|on"},
     {NULL, NULL},
 };
 
@@ -171,8 +175,6 @@ static const BadOption refused[] = {
     {"-monitor chardev:nope", "-monitor chardev:nope|'nope'|not found"},
     {"-net user", "-net user|'none'"},
     {"-nic tap", "-nic tap|'none'"},
-    {"-sandbox on", "-sandbox on|'off'"},
-    {"-sandbox enable=on", "-sandbox enable=on|'off'"},
     {NULL, NULL},
 };
 

@@ -7,7 +7,7 @@
 #include "qtest/process.h"
 #include "qtest/vmm.h"
 #include "tools/blk-guest.h"
-#include "tools/inject.h"
+#include "qtest/inject.h"
 #include "tools/names.h"
 #include "tools/program.h"
 

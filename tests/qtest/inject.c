@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A system call in another process's name, by ptrace(2). */
-#include "tools/inject.h"
+#include "qtest/inject.h"
 
 #include <errno.h>
 #include <sys/ptrace.h>

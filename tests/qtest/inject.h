@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Makes another process's main thread do a system call, as code that took it over would. */
-#ifndef TESTS_TOOLS_INJECT_H
-#define TESTS_TOOLS_INJECT_H
+#ifndef QTEST_INJECT_H
+#define QTEST_INJECT_H
 
 #include <glib.h>
 #include <sys/types.h>
