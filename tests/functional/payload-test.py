@@ -22,7 +22,8 @@ OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
            "-smp 4,sockets=1,cores=2,threads=2 -m 64,slots=1000,maxmem=8G "
            "-chardev socket,id=disk,path=/tmp/disk.sock "
            "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on "
-           "-device isa-debug-exit,iobase=0xf4,iosize=4 -overcommit cpu-pm=on,mem-lock=on")
+           "-device isa-debug-exit,iobase=0xf4,iosize=4 -overcommit cpu-pm=on,mem-lock=on "
+           "-sandbox on,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
 
 
 def start_host(options, directory, exits):

@@ -45,7 +45,7 @@ static void test_refusals(void)
         {"x|-gdb|tcp::1", "-gdb tcp::1: there is no debugger's stub"},
         {"x|-bios|f", "-bios f: there is no firmware here"},
         {"x|-drive|file=x", "-drive file=x: there is no block layer here"},
-        {"x|-sandbox|on", "-sandbox on: "},
+        {"x|-vga|std", "-vga std: there is no graphics card here; use 'none'"},
         {"x|-incoming|unix:/x", "-incoming unix:/x: migration comes in a later version"},
         {"x|-nic|user", "-nic user: use -netdev vhost-user"},
     };
