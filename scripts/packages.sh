@@ -9,8 +9,8 @@ demo_packages="qemu-system-common"
 test_packages="acpica-tools clang dmidecode g++ libclang-rt-14-dev qemu-system-common qemu-system-x86 python3-sphinx strace"
 # What a Linux guest is made of, and the host in which it runs where KVM is not at hand.
 guest_packages="linux-image-cloud-amd64 busybox-static qemu-system-x86"
-# For tests/functional: those, and DPDK's testpmd.
-functional_packages="$guest_packages ethtool dpdk-dev librte-net-vhost23"
+# For tests/functional: those, DPDK's testpmd, and what builds drivers that Debian does not.
+functional_packages="$guest_packages ethtool dpdk-dev librte-net-vhost23 kmod make xz-utils"
 
 # install_packages PACKAGE... : installs those that are missing.
 install_packages() {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The newest kernel that Debian 12 can install: that of its backports, unpacked into a folder.
+"""The newest kernel that Debian 12 can install: that of its backports, unpacked into a folder, and
+drivers of its source that Debian does not build.
 
 Nothing of the machine changes: apt works with lists and a cache of its own.
 """
@@ -26,34 +27,86 @@ def _run(arguments, **options):
         raise Missing(f"{arguments[0]} failed: {reason[-1] if reason else error}") from None
 
 
-def _download(folder):
-    """The package of the kernel of backports, below folder."""
-    for name in ("lists/partial", "cache/archives/partial"):
-        os.makedirs(os.path.join(folder, name))
-    sources = os.path.join(folder, "sources.list")
-    with open(sources, "w", encoding="ascii") as file:
-        file.write(SOURCE)
-    apt = [f"-oDir::Etc::sourcelist={sources}", "-oDir::Etc::sourceparts=/dev/null",
-           f"-oDir::State::lists={folder}/lists", f"-oDir::Cache={folder}/cache",
-           "-oAPT::Sandbox::User=", "-oAcquire::Retries=2", "-oAPT::Update::Error-Mode=any"]
-    _run(["apt-get", *apt, "update"])
-    image = re.search(r"Depends: (linux-image-[0-9]\S+-cloud-amd64)",
-                      _run(["apt-cache", *apt, "show", f"{Kernel.PACKAGE}/bookworm-backports"]))
-    if not image:
-        raise Missing(f"{Kernel.PACKAGE} of bookworm-backports names no kernel")
-    _run(["apt-get", *apt, "download", image.group(1)], cwd=folder)
-    return next(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".deb"))
+class _Archive:
+    """Packages of backports, in a folder of their own."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        for name in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(folder, name))
+        sources = os.path.join(folder, "sources.list")
+        with open(sources, "w", encoding="ascii") as file:
+            file.write(SOURCE)
+        self._options = [
+            f"-oDir::Etc::sourcelist={sources}", "-oDir::Etc::sourceparts=/dev/null",
+            f"-oDir::State::lists={folder}/lists", f"-oDir::Cache={folder}/cache",
+            "-oAPT::Sandbox::User=", "-oAcquire::Retries=2", "-oAPT::Update::Error-Mode=any"]
+        _run(["apt-get", *self._options, "update"])
+
+    def image(self, flavour):
+        """The name of the package that has the kernel."""
+        package = f"linux-image-{flavour}"
+        image = re.search(rf"Depends: (linux-image-[0-9]\S+-{flavour})",
+                          _run(["apt-cache", *self._options, "show",
+                                f"{package}/bookworm-backports"]))
+        if not image:
+            raise Missing(f"{package} of bookworm-backports names no kernel")
+        return image.group(1)
+
+    def unpack(self, root, packages):
+        """Files of the packages, below the folder root."""
+        _run(["apt-get", *self._options, "download", *packages], cwd=self._folder)
+        for name in os.listdir(self._folder):
+            if name.endswith(".deb"):
+                path = os.path.join(self._folder, name)
+                _run(["dpkg-deb", "-x", path, root])
+                os.remove(path)
 
 
-def newest_kernel(cache):
-    """The kernel, which stays in the folder cache for the next time."""
-    root = os.path.join(os.path.abspath(cache), "backports", "")
+def _build(archive, folder, release, flavour, drivers):
+    """Compiles drivers, which are files of the kernel's source; the folder with the modules."""
+    root = os.path.join(folder, "source")
+    version = release.removesuffix(f"-{flavour}")
+    source = "linux-source-" + re.match(r"\d+\.\d+", release).group(0)
+    archive.unpack(root, [f"linux-headers-{release}", f"linux-headers-{version}-common",
+                          f"linux-kbuild-{version}", source])
+    headers = os.path.join(root, "usr/src", f"linux-headers-{release}")
+    with open(os.path.join(headers, "Makefile"), "w", encoding="ascii") as file:
+        file.write(f"include {root}/usr/src/linux-headers-{version}-common/Makefile\n")
+    # Its types would be woven into the modules, by a program that has to be installed for that.
+    os.remove(os.path.join(headers, "vmlinux"))
+    modules = os.path.join(folder, "modules")
+    os.mkdir(modules)
+    _run(["tar", "-xJf", os.path.join(root, "usr/src", f"{source}.tar.xz"), "-C", modules,
+          "--transform=s,.*/,,", *[f"{source}/{driver}" for driver in drivers]])
+    objects = " ".join(os.path.basename(driver).replace(".c", ".o") for driver in drivers)
+    with open(os.path.join(modules, "Makefile"), "w", encoding="ascii") as file:
+        file.write(f"obj-m := {objects}\n")
+    _run(["make", "-C", headers, f"M={modules}", "modules"])
+    return modules
+
+
+def newest_kernel(cache, flavour=Kernel.CLOUD, drivers=()):
+    """The kernel, which stays in the folder cache for the next time.  drivers are files of its
+    source that are built and put beside its modules."""
+    name = "backports" if flavour == Kernel.CLOUD else f"backports-{flavour}"
+    cache = os.path.abspath(cache)
+    root = os.path.join(cache, name, "")
     if not os.path.exists(root):
         os.makedirs(cache, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
+            archive = _Archive(folder)
+            image = archive.image(flavour)
+            release = image.removeprefix("linux-image-")
             unpacked = os.path.join(folder, "root")
-            _run(["dpkg-deb", "-x", _download(folder), unpacked])
-            for release in os.listdir(os.path.join(unpacked, "lib/modules")):
-                _run(["/sbin/depmod", "-b", unpacked, release])
+            archive.unpack(unpacked, [image])
+            if drivers:
+                modules = _build(archive, folder, release, flavour, drivers)
+                more = os.path.join(unpacked, "lib/modules", release, "updates")
+                os.mkdir(more)
+                for module in os.listdir(modules):
+                    if module.endswith(".ko"):
+                        shutil.copy(os.path.join(modules, module), more)
+            _run(["/sbin/depmod", "-b", unpacked, release])
             shutil.move(unpacked, root.rstrip("/"))
-    return Kernel(root)
+    return Kernel(root, flavour)

@@ -16,14 +16,15 @@ class Missing(Exception):
 
 
 class Kernel:
-    """The newest kernel of Debian's cloud flavour below a root directory."""
+    """The newest kernel of a flavour of Debian's below a root directory."""
 
-    PACKAGE = "linux-image-cloud-amd64"
+    CLOUD = "cloud-amd64"  # what virtual machines need, and little else
+    FULL = "amd64"         # with every driver that Debian builds
 
-    def __init__(self, root="/"):
-        images = glob.glob(os.path.join(root, "boot/vmlinuz-*-cloud-amd64"))
+    def __init__(self, root="/", flavour=CLOUD):
+        images = glob.glob(os.path.join(root, f"boot/vmlinuz-*[0-9]-{flavour}"))
         if not images:
-            raise Missing(f"no {root}boot/vmlinuz-*-cloud-amd64 (Debian: {self.PACKAGE})")
+            raise Missing(f"no {root}boot/vmlinuz-*-{flavour} (Debian: linux-image-{flavour})")
         self.image = max(images, key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
         self.release = os.path.basename(self.image).removeprefix("vmlinuz-")
         self.modules = os.path.join(root, "lib/modules", self.release)
@@ -36,6 +37,10 @@ class Kernel:
     @staticmethod
     def _name(path):
         return os.path.basename(path).split(".ko")[0].replace("-", "_")
+
+    def has_module(self, name):
+        """Whether there is a module of this name."""
+        return name in self._needs
 
     def module_paths(self, names):
         """Paths below self.modules of the modules called names and all that they need, in the
