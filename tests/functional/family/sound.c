@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { CONTROL, EVENTS, PLAYED, RECORDED };
-enum { BUFFER_MILLISECONDS = 100 };
+enum { RATE = 8000, FRAME = 4 /* bytes */ };
 
 typedef struct Sound {
     const char *path;
@@ -52,7 +52,7 @@ static uint32_t describe_stream(const VhostUserElement *element)
     const struct virtio_snd_hdr ok = {GUINT32_TO_LE(VIRTIO_SND_S_OK)};
     const struct virtio_snd_pcm_info information = {
         .formats = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_FMT_S16),
-        .rates = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_RATE_48000),
+        .rates = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_RATE_8000),
         .direction = VIRTIO_SND_D_OUTPUT,
         .channels_min = 2,
         .channels_max = 2,
@@ -128,7 +128,7 @@ static uint32_t play(gpointer state, const VhostUserElement *element)
     if (write(sound->file, bytes, size) != (ssize_t)size) {
         backend_fail("%s: cannot be written", sound->path);
     }
-    sound->next += BUFFER_MILLISECONDS * 1000;
+    sound->next += (gint64)size * G_USEC_PER_SEC / (RATE * FRAME);
     return finish_buffer(element);
 }
 
@@ -144,13 +144,16 @@ static int serve(Backend *backend, gpointer state)
     if (sound->stream != PLAYING) {
         return -1;
     }
-    wait = sound->next - g_get_monotonic_time();
-    if (wait <= 0) {
-        sound->next = MAX(sound->next, g_get_monotonic_time() - BUFFER_MILLISECONDS * 1000);
+    while (sound->next <= g_get_monotonic_time()) {
+        gint64 before = sound->next;
+
         backend_serve_queue(backend, PLAYED, 1, play, sound);
-        wait = MAX(sound->next - g_get_monotonic_time(), 1000);
+        if (sound->next == before) { /* nothing to play: silence, and no hurry afterwards */
+            sound->next = g_get_monotonic_time() + 1000;
+        }
     }
-    return (int)(wait / 1000) + 1;
+    wait = sound->next - g_get_monotonic_time();
+    return (int)(MAX(wait, 0) / 1000) + 1;
 }
 
 const Kind sound_kind = {
