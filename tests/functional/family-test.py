@@ -141,12 +141,7 @@ class Scsi(Device):
     module = "virtio_scsi"
 
     def __init__(self, host, name):
-        self.disks = 1
-        super().__init__(host, name, "/tmp/scsi.disk")
-
-    def start(self):
-        super().start()
-        self.disks = 1
+        super().__init__(host, name, f"/tmp/{name}.disk")
 
     def disk(self, lun=0):
         """Its name in the guest, once it is there."""
@@ -160,12 +155,12 @@ class Scsi(Device):
                                  f"/sys/block/{disk}/device/model /sys/block/{disk}/size").split()
         if model != ["hotslot", "FAMILY", "DISK", "32768"]:
             raise GuestError(f"the disk is {model}")
-        self.machine.check_disk(disk)
+        self.machine.check_disk(disk, 2)
 
     def check_second_disk(self):
         """The driver learns of it by an event."""
         self.poke()
-        self.machine.check_disk(self.disk(1))
+        self.machine.check_disk(self.disk(1), 2)
 
 
 class Vsock(Device):
@@ -396,8 +391,8 @@ def test(options, tap, directory, exits):
     host = Host(directory, {"vmm": options.vmm, "family-backend": options.backend},
                 guest={"bin/guest-load": options.load, "bin/guest-vsock": options.vsock,
                        "bin/guest-sound": options.sound, "bin/guest-gpio": options.gpio},
-                modules=[kind.module for kind, *_ in KINDS] + list(MODULES), memory=3072, kernels={"family": kernel},
-                emulator=options.emulator)
+                modules=[kind.module for kind, *_ in KINDS] + list(MODULES), memory=3072,
+                kernels={"family": kernel}, emulator=options.emulator)
     exits.callback(host.kill)
     host.boot()
     done("a host with KVM")

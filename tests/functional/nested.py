@@ -230,11 +230,12 @@ class Machine:
         if text:
             raise GuestError("the kernel complains:\n" + "\n".join(text))
 
-    def check_disk(self, name="vda"):
+    def check_disk(self, name="vda", mebibytes=8):
         """Random bytes go to the disk and come back, around the guest's page cache."""
-        self.run("dd if=/dev/urandom of=/tmp/random bs=1M count=8 2>/dev/null; "
+        self.run(f"dd if=/dev/urandom of=/tmp/random bs=1M count={mebibytes} 2>/dev/null; "
                  f"dd if=/tmp/random of=/dev/{name} bs=64k oflag=direct 2>/dev/null; "
-                 f"dd if=/dev/{name} of=/tmp/again bs=64k count=128 iflag=direct 2>/dev/null; "
+                 f"dd if=/dev/{name} of=/tmp/again bs=64k count={16 * mebibytes} iflag=direct "
+                 "2>/dev/null; "
                  "cmp /tmp/random /tmp/again && rm /tmp/random /tmp/again", 240)
 
     def refusal(self, name, **arguments):
