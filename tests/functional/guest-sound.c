@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define FRAME 4 /* bytes */
-#define RATE 8000
-#define PERIOD 1024
+#define RATE 48000
+#define PERIOD 1920 /* with four of them all that the driver allows, 160 ms */
 #define PERIODS 4
 
 static void fail(const char *what)
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
             fail("write");
         }
         if ((unsigned long)frames.result != frames.frames) {
-            printf("underrun after %llu bytes\n", played);
+            printf("%llu bytes played before an underrun\n", played);
             return EXIT_SUCCESS;
         }
         played += sizeof(bytes);

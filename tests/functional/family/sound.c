@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { CONTROL, EVENTS, PLAYED, RECORDED };
-enum { RATE = 8000, FRAME = 4 /* bytes */ };
+enum { RATE = 48000, FRAME = 4 /* bytes */ };
 
 typedef struct Sound {
     const char *path;
@@ -52,7 +52,7 @@ static uint32_t describe_stream(const VhostUserElement *element)
     const struct virtio_snd_hdr ok = {GUINT32_TO_LE(VIRTIO_SND_S_OK)};
     const struct virtio_snd_pcm_info information = {
         .formats = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_FMT_S16),
-        .rates = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_RATE_8000),
+        .rates = GUINT64_TO_LE(UINT64_C(1) << VIRTIO_SND_PCM_RATE_48000),
         .direction = VIRTIO_SND_D_OUTPUT,
         .channels_min = 2,
         .channels_max = 2,
