@@ -160,7 +160,7 @@ static gboolean apply_sound(const char *value, GError **error)
         return FALSE;
     }
     g_autofree char *driver = options_take(options, "driver");
-    g_autofree char *id = options_take(options, "id");
+    g_free(options_take(options, "id")); /* nobody refers to it */
     if (g_strcmp0(driver, "none") != 0) {
         vm_error_set(error, "-audiodev %s: there is no sound here; use driver=none", value);
         return FALSE;

@@ -114,7 +114,7 @@ static int deny_processes(scmp_filter_ctx filter)
 static int deny_limits(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
-                            SCMP_A2(SCMP_CMP_NE, 0));
+                            SCMP_A2(SCMP_CMP_NE, 0, 0));
 }
 
 static gboolean install(const gboolean denied[GROUPS], GError **error)
