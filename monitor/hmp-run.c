@@ -208,8 +208,12 @@ static const HmpCommand *find_command(const GPtrArray *words, guint *first, GErr
     const HmpCommand *command = hmp_command_find(full);
 
     if (!command) {
+        const char *reason = monitor_absent_reason(full);
+
         vm_error_set(error, "unknown command: '%s'; %s", full,
-                     info ? "info lists what it knows" : "help lists them");
+                     reason ? reason
+                     : info ? "info lists what it knows"
+                            : "help lists them");
     }
     *first = info ? 2 : 1;
     return command;

@@ -130,8 +130,11 @@ static const QmpCommand *request_command(QmpRequest *request, GError **error)
         return NULL;
     }
     if (!command) {
+        const char *reason = monitor_absent_reason(request->command_name);
+
         g_set_error(error, VM_ERROR, VM_ERROR_COMMAND_NOT_FOUND,
-                    "The command %s has not been found", request->command_name);
+                    "The command %s has not been found%s%s", request->command_name,
+                    reason ? ": " : "", reason ? reason : "");
         return NULL;
     }
     if (request->out_of_band && (command->start || !(command->flags & QMP_COMMAND_OOB))) {

@@ -198,4 +198,9 @@ gsize qmp_output_pending(const QmpOutput *output);
 /* Writes what is queued until all is gone or the monotonic clock reaches @deadline (us). */
 void qmp_output_drain(QmpOutput *output, gint64 deadline);
 
+/* --- absent-commands.c --- */
+
+/* Why the command @name of QMP or of the human monitor is not there; NULL: nobody knows it. */
+const char *monitor_absent_reason(const char *name);
+
 #endif

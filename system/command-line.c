@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_MIGRATION "migration comes in a later version"
 #define NO_GDB "there is no debugger's stub here"
 #define NO_BLOCK "there is no block layer here; use -device vhost-user-blk-pci with a -chardev"
 #define NO_NET                                                                                     \
@@ -142,7 +143,9 @@ static const CommandLineOption options[] = {
     {"hda", "FILE", NULL, NULL, NO_BLOCK},
     {"cdrom", "FILE", NULL, NULL, NO_BLOCK},
     {"snapshot", NULL, NULL, NULL, NO_BLOCK},
-    {"incoming", "URI", NULL, NULL, "migration comes in a later version"},
+    {"incoming", "URI", NULL, NULL, NO_MIGRATION},
+    {"only-migratable", NULL, NULL, NULL, NO_MIGRATION},
+    {"loadvm", "NAME", NULL, NULL, NO_MIGRATION},
     {"mem-prealloc", NULL, NULL, NULL,
      "use -object memory-backend-memfd,prealloc=on with -machine memory-backend="},
     {"mem-path", "PATH", NULL, NULL,
