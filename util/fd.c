@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Descriptors that are open now, the one of the listing included. */
@@ -83,24 +85,42 @@ int event_fd_new(GError **error)
     return fd;
 }
 
+/*
+ * O_NONBLOCK belongs to what all holders of a descriptor share, so a backend can take it away: an
+ * access that must not wait asks first.
+ */
+static gboolean is_ready(int fd, short events)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & events);
+}
+
 void event_fd_signal(int fd)
 {
     static const uint64_t one = 1;
     ssize_t written;
 
-    /* EAGAIN: the counter is at its end, so that it is signalled anyway. */
-    do {
+    /* Not ready, or EAGAIN: the counter is at its end, so that it is signalled anyway. */
+    while (is_ready(fd, POLLOUT)) {
         written = write(fd, &one, sizeof(one));
-    } while (written < 0 && errno == EINTR);
+        if (written >= 0 || errno != EINTR) {
+            return;
+        }
+    }
 }
 
 gboolean event_fd_clear(int fd)
 {
     uint64_t count;
+    struct iovec part = {.iov_base = &count, .iov_len = sizeof(count)};
     ssize_t got;
 
     do {
-        got = read(fd, &count, sizeof(count));
+        got = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
+        if (got < 0 && errno == EOPNOTSUPP && is_ready(fd, POLLIN)) {
+            got = read(fd, &count, sizeof(count)); /* Linux before 5.10 */
+        }
     } while (got < 0 && errno == EINTR);
     return got == sizeof(count);
 }

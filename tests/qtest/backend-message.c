@@ -4,6 +4,7 @@
  */
 #include "qtest/backend-session.h"
 
+#include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -312,8 +313,14 @@ static const char *handle_ring(Backend *backend, const VhostUserHeader *header,
         reply->size = sizeof(VhostUserVringState);
         return NULL;
     case VHOST_USER_SET_VRING_KICK:
+        if (backend->config.blocking && fd_count > 0) {
+            fcntl(fds[0], F_SETFL, 0);
+        }
         return start_ring(backend, ring, fds, fd_count);
     case VHOST_USER_SET_VRING_CALL:
+        if (backend->config.blocking && fd_count > 0) {
+            fcntl(fds[0], F_SETFL, 0);
+        }
         set_fd(&ring->call, fds, fd_count);
         return NULL;
     case VHOST_USER_SET_VRING_ERR:

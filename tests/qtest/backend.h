@@ -22,6 +22,7 @@ typedef struct BackendConfig {
     gboolean count_only; /* memory is not mapped: the least work that an answer takes */
     gboolean keep_log;   /* keep every message, for backend_message() */
     gboolean network;    /* the rings are pairs of a network card's */
+    gboolean blocking;   /* event fds of rings lose O_NONBLOCK, for both ends */
     uint64_t disk_size;  /* bytes of a RAM disk served on the rings (virtio-blk), 0: none */
     gboolean echo;       /* with disk_size 0: a request's bytes come back as its answer */
     gboolean select;     /* SET_CONFIG of bytes 0 and 1 makes byte 2 their exclusive or */

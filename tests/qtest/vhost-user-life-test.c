@@ -130,6 +130,29 @@ static void test_terminate_while_hanging(void)
     rig_free(rig);
 }
 
+/* A backend shares the rings' event fds and makes them block; nobody here waits on an empty one. */
+static void test_blocking(void)
+{
+    BackendConfig config;
+    Rig *rig;
+
+    backend_config_init(&config);
+    config.blocking = TRUE;
+    rig = rig_start(&config, NULL);
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    virt_device_reset(rig->drivers->pdata[0]);
+    rig_boot(rig, &(BlkOptions){.msix = TRUE});
+    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'stop'}"));
+    json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'cont'}"));
+    json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'system_reset'}"));
+    rig_forget_drivers(rig);
+    rig_boot(rig, NULL);
+    rig_check_data(rig, 0, guest_memory_alloc(&rig->memory, 4096, 4096));
+    rig_end(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -140,6 +163,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/vhost-user-life/driver/hang", GUINT_TO_POINTER(FAULT_HANG), test_driver);
     g_test_add_data_func("/vhost-user-life/driver/close", GUINT_TO_POINTER(FAULT_CLOSE_BEFORE),
                          test_driver);
+    g_test_add_func("/vhost-user-life/blocking", test_blocking);
     g_test_add_func("/vhost-user-life/terminate", test_terminate_while_hanging);
     return g_test_run();
 }

@@ -28,6 +28,24 @@ static void test_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Who shares an event fd can make it one that blocks, empty or with its counter at its end: nobody
+ * waits here all the same. */
+static void test_event_blocking(void)
+{
+    static const uint64_t end = UINT64_MAX - 1;
+    int fd = event_fd_new(NULL);
+
+    g_assert_true(fd_set_nonblocking(fd, FALSE, NULL));
+    g_assert_false(event_fd_clear(fd));
+    event_fd_signal(fd);
+    g_assert_true(event_fd_clear(fd));
+    g_assert_cmpint(write(fd, &end, sizeof(end)), ==, sizeof(end));
+    event_fd_signal(fd);
+    g_assert_true(event_fd_clear(fd));
+    g_assert_false(event_fd_clear(fd));
+    close(fd);
+}
+
 static void test_events(void)
 {
     int fd = event_fd_new(NULL);
@@ -131,6 +149,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/fd/limit", test_limit);
     g_test_add_func("/fd/events", test_events);
+    g_test_add_func("/fd/events-blocking", test_event_blocking);
     g_test_add_func("/fd/names", test_names);
     g_test_add_func("/fd/sets", test_sets);
     return g_test_run();
