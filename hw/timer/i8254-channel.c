@@ -141,11 +141,10 @@ int64_t i8254_channel_next_change(I8254Channel *channel, int64_t tick)
         return G_MAXINT64;
     }
     int64_t since = gone(channel, tick);
-    if (since < 0) { /* what the load itself changes */
-        return mode_of(channel) == ONE_SHOT ? channel->start
-                                            : channel->start + next_change_since(channel, 0);
+    if (since < 0 && mode_of(channel) == ONE_SHOT) { /* what the load itself changes */
+        return channel->start;
     }
-    int64_t next = next_change_since(channel, since);
+    int64_t next = next_change_since(channel, MAX(since, 0));
     return next == G_MAXINT64 ? next : channel->start + next;
 }
 
