@@ -2,7 +2,10 @@
 /* The virtual clock: it moves when it is told to, or with the host's. */
 #include "system/clock.h"
 
+#include <glib-unix.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct ClockTimer {
     void (*function)(gpointer opaque);
@@ -15,7 +18,7 @@ struct ClockTimer {
 static gint64 clock_time;
 static gboolean running;      /* with the host's clock */
 static gint64 host_reference; /* the host's time that is clock_time 0 while it runs */
-static guint expiry;          /* GSource for the earliest deadline while it runs, or 0 */
+static int expiry_fd = -1;    /* a timer of the host for the earliest deadline while it runs */
 static void schedule_expiry(void);
 
 static guint64 next_serial;
@@ -66,23 +69,37 @@ static ClockTimer *first_timer(void)
     return timers ? g_sequence_get(g_sequence_get_begin_iter(timers)) : NULL;
 }
 
-static gboolean expired(gpointer opaque G_GNUC_UNUSED)
+static gboolean expired(gint fd, GIOCondition condition G_GNUC_UNUSED,
+                        gpointer opaque G_GNUC_UNUSED)
 {
-    expiry = 0;
-    clock_advance(clock_now());
-    schedule_expiry();
-    return G_SOURCE_REMOVE;
+    guint64 times;
+
+    if (read(fd, &times, sizeof(times)) == sizeof(times)) { /* otherwise it was set again */
+        clock_advance(clock_now());
+        schedule_expiry();
+    }
+    return G_SOURCE_CONTINUE;
 }
 
+/* GLib's timeouts come up to a millisecond late, which is a quarter of a guest's tick. */
 static void schedule_expiry(void)
 {
     const ClockTimer *timer = first_timer();
+    struct itimerspec when = {0}; /* never */
 
-    g_clear_handle_id(&expiry, g_source_remove);
+    if (running && expiry_fd < 0) { /* when the machine starts: there are descriptors then */
+        expiry_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (expiry_fd >= 0) {
+            g_unix_fd_add(expiry_fd, G_IO_IN, expired, NULL);
+        }
+    }
     if (running && timer) {
-        gint64 wait = MAX(timer->deadline - clock_now(), 0);
-        gint64 milliseconds = wait / 1000000 + (wait % 1000000 > 0);
-        expiry = g_timeout_add((guint)MIN(milliseconds, G_MAXINT), expired, NULL);
+        gint64 deadline = MAX(timer->deadline + host_reference, 1);
+        when.it_value.tv_sec = deadline / 1000000000;
+        when.it_value.tv_nsec = deadline % 1000000000;
+    }
+    if (expiry_fd >= 0) {
+        timerfd_settime(expiry_fd, TFD_TIMER_ABSTIME, &when, NULL);
     }
 }
 
