@@ -610,7 +610,7 @@ static gboolean run_call(VhostUserChannel *channel, PendingCall *call, const voi
     }
     channel->call = NULL;
     if (channel->broken) {
-        fd_clear(&call->fd); /* what came behind the answer was wrong */
+        fd_clear_foreign(&call->fd); /* what came behind the answer was wrong */
     }
     return channel->broken == NULL;
 }

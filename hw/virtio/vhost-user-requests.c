@@ -105,7 +105,7 @@ static gboolean serve_notifier(VhostUserSession *session, const VhostUserVringAr
         problem = "its descriptor cannot be received: too many open files";
     }
     reason = problem != NULL ? g_strdup(problem) : vhost_user_notifier_set(session, area, fd);
-    fd_clear(&fd);
+    fd_clear_foreign(&fd);
     if (reason != NULL) {
         vhost_user_notifier_refused(session, reason);
     }
@@ -143,7 +143,7 @@ static const char *serve_one(VhostUserSession *session)
     memcpy(&payload, stream->buffer + sizeof(header), MIN(header.size, sizeof(payload)));
     served = is_notifier(&header) ? serve_notifier(session, &payload.area, problem)
                                   : serve(session, header.request, &payload.state);
-    fd_clear(&(int){vhost_user_stream_take_fd(stream)});
+    fd_clear_foreign(&(int){vhost_user_stream_take_fd(stream)});
     vhost_user_stream_consume(stream, sizeof(header) + header.size);
     answer_request(session, &header, served ? 0 : 1);
     return NULL;

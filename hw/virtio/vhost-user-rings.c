@@ -127,7 +127,7 @@ static void set_running(VhostUserSession *session, VhostUserRingState *state, gb
 static void ring_started(VhostUserSession *session, VhostUserRingState *state)
 {
     set_running(session, state, TRUE);
-    event_fd_signal(state->ring.kick);
+    event_fd_signal_shared(state->ring.kick);
 }
 
 gboolean vhost_user_rings_send_addresses(VhostUserSession *session, GError **error)
@@ -236,6 +236,15 @@ static gboolean fetch_inflight(VhostUserSession *session, VhostUserInflight *are
     if (!vhost_user_channel_call(session->channel, VHOST_USER_GET_INFLIGHT_FD, &wanted,
                                  sizeof(wanted), area, VHOST_USER_INFLIGHT_SIZE_MINIMUM,
                                  sizeof(wanted), NULL, file, error)) {
+        return FALSE;
+    }
+    if (*file >= 0 && !fd_is_memory(*file)) {
+        fd_clear_foreign(file);
+        vm_error_set(error,
+                     "%s: the backend's record of requests in flight is no file in memory, so that "
+                     "reading it could take any time; it has to be a memfd, or lie on tmpfs or "
+                     "hugetlbfs",
+                     session->label);
         return FALSE;
     }
     vhost_user_kept_set_inflight(session->kept, session->epoch, *file, area);
@@ -439,7 +448,7 @@ gboolean vhost_user_rings_called(VhostUserSession *session, guint index)
     if (state == NULL) {
         return FALSE;
     }
-    event_fd_signal(state->ring.call);
+    event_fd_signal_shared(state->ring.call);
     return TRUE;
 }
 

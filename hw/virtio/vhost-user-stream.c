@@ -29,7 +29,7 @@ void vhost_user_stream_close(VhostUserStream *stream)
 {
     int fd = vhost_user_stream_take_fd(stream);
 
-    fd_clear(&fd);
+    fd_clear_foreign(&fd);
     fd_clear(&stream->socket);
     stream->used = 0;
 }
@@ -95,7 +95,7 @@ static void keep_fds(VhostUserStream *stream, struct cmsghdr *control)
         if (stream->fd_count < VHOST_USER_STREAM_FDS) {
             stream->fds[stream->fd_count++] = fd;
         } else {
-            fd_clear(&fd);
+            fd_clear_foreign(&fd);
             stream->fds_lost = TRUE;
         }
     }
@@ -150,7 +150,7 @@ int vhost_user_stream_take_fd(VhostUserStream *stream)
     int first = stream->fd_count > 0 ? stream->fds[0] : -1;
 
     for (guint i = 1; i < stream->fd_count; i++) {
-        fd_clear(&stream->fds[i]);
+        fd_clear_foreign(&stream->fds[i]);
     }
     stream->fd_count = 0;
     stream->fds_lost = FALSE;

@@ -16,16 +16,26 @@ gboolean fd_limit_raise(guint64 count, GError **error);
 
 /* Closes *@fd unless it is negative, and sets it to -1. Keeps errno. */
 void fd_clear(int *fd);
+/*
+ * The same for what another process has handed over: where it is a file that may make its last
+ * close wait (of a file system in user space, a socket that lingers), a thread that nobody waits for
+ * closes it later. Any thread.
+ */
+void fd_clear_foreign(int *fd);
+/* Whether @fd is a file in memory (memfd, tmpfs, hugetlbfs): nobody waits at it for anybody. */
+gboolean fd_is_memory(int fd);
 
 /* O_NONBLOCK on or off. */
 gboolean fd_set_nonblocking(int fd, gboolean nonblocking, GError **error);
 
 /*
  * Event fds (eventfd(2), non-blocking, close-on-exec). Returns -1 with @error.
- * Signal and clear never block; clear returns TRUE if it was signalled.
+ * Signal and clear never block; clear returns TRUE if it was signalled.  What another process
+ * holds as well is signalled by event_fd_signal_shared(), whatever that does with it meanwhile.
  */
 int event_fd_new(GError **error);
 void event_fd_signal(int fd);
+void event_fd_signal_shared(int fd);
 gboolean event_fd_clear(int fd);
 
 /*

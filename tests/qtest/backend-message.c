@@ -261,10 +261,13 @@ static const char *get_inflight(Backend *backend, const VhostUserInflight *asked
     inflight->mmap_size = 4096 + 64ull * asked->num_queues * (asked->queue_size + 1ull);
     inflight->mmap_offset = 0;
     reply->size = sizeof(*inflight);
-    reply->fd = memfd_create("inflight", MFD_CLOEXEC);
+    reply->fd = backend->config.inflight ? fcntl(backend->config.inflight, F_DUPFD_CLOEXEC, 0)
+                                         : memfd_create("inflight", MFD_CLOEXEC);
     backend->inflight = *inflight;
     backend->inflight_file = file_number(reply->fd);
-    return ftruncate(reply->fd, (off_t)inflight->mmap_size) ? "no memory" : NULL;
+    return !backend->config.inflight && ftruncate(reply->fd, (off_t)inflight->mmap_size)
+               ? "no memory"
+               : NULL;
 }
 
 /* "Inflight I/O tracking": the buffer comes back as it was given. */

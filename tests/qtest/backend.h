@@ -25,6 +25,7 @@ typedef struct BackendConfig {
     gboolean blocking;   /* event fds of rings lose O_NONBLOCK, for both ends */
     uint64_t disk_size;  /* bytes of a RAM disk served on the rings (virtio-blk), 0: none */
     gboolean echo;       /* with disk_size 0: a request's bytes come back as its answer */
+    int inflight;        /* file to answer GET_INFLIGHT_FD with, the caller's; 0: a memfd */
     gboolean select;     /* SET_CONFIG of bytes 0 and 1 makes byte 2 their exclusive or */
 } BackendConfig;
 

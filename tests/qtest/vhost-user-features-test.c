@@ -5,6 +5,11 @@
  */
 #include "qtest/rig.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #define RING_RESET 40 /* VIRTIO_F_RING_RESET (virtio 1.2, 6) */
 
 static uint64_t number_of(Rig *rig, uint32_t request, guint occurrence)
@@ -66,6 +71,61 @@ static void test_inflight(void)
     g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 3);
     rig_check_data(rig, 0, rig_buffer(rig));
     rig_end(rig);
+}
+
+typedef enum { INFLIGHT_PIPE, INFLIGHT_FILE, INFLIGHT_SOCKET, INFLIGHT_TMPFS } InflightFile;
+
+/* A file of this sort for the record. */
+static int inflight_file(InflightFile sort)
+{
+    char name[] = "/dev/shm/inflight-XXXXXX";
+    int ends[2], fd;
+
+    switch (sort) {
+    case INFLIGHT_PIPE:
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        break;
+    case INFLIGHT_SOCKET:
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+        break;
+    case INFLIGHT_FILE:
+        /* Regular and not in memory, wherever the test's own files lie. */
+        return open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    default:
+        fd = mkostemp(name, O_CLOEXEC);
+        unlink(name);
+        g_assert_cmpint(ftruncate(fd, 1 << 20), ==, 0);
+        return fd;
+    }
+    close(ends[1]);
+    return ends[0];
+}
+
+/* Reading some files can take any time: they are refused by name, before anything is read. */
+static void test_inflight_file(gconstpointer data)
+{
+    InflightFile sort = (InflightFile)GPOINTER_TO_INT(data);
+    BackendConfig config;
+    Rig *rig;
+
+    backend_config_init(&config);
+    config.protocol_features |= BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+    config.inflight = inflight_file(sort);
+    rig = rig_start(&config, NULL);
+    if (sort == INFLIGHT_TMPFS) {
+        rig_boot(rig, NULL);
+        g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 1);
+    } else {
+        VirtDevice *driver = virt_device_new(rig->qtest, &rig->addresses, RIG_DISK_SLOT);
+
+        g_ptr_array_add(rig->drivers, driver);
+        blk_disk_free(blk_disk_start(driver, &rig->memory, NULL));
+        rig_wait_output(rig,
+                        "'b0': the backend's record of requests in flight is no file in memory");
+        g_assert_cmpuint(rig_count(rig, VHOST_USER_SET_INFLIGHT_FD), ==, 0);
+    }
+    rig_end(rig);
+    close(config.inflight);
 }
 
 /* --- status and reset --- */
@@ -381,6 +441,14 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vhost-user-features/inflight", test_inflight);
+    g_test_add_data_func("/vhost-user-features/inflight-file/pipe", GINT_TO_POINTER(INFLIGHT_PIPE),
+                         test_inflight_file);
+    g_test_add_data_func("/vhost-user-features/inflight-file/file", GINT_TO_POINTER(INFLIGHT_FILE),
+                         test_inflight_file);
+    g_test_add_data_func("/vhost-user-features/inflight-file/socket",
+                         GINT_TO_POINTER(INFLIGHT_SOCKET), test_inflight_file);
+    g_test_add_data_func("/vhost-user-features/inflight-file/tmpfs",
+                         GINT_TO_POINTER(INFLIGHT_TMPFS), test_inflight_file);
     g_test_add_func("/vhost-user-features/status", test_status);
     g_test_add_func("/vhost-user-features/status-refused", test_status_refused);
     g_test_add_data_func("/vhost-user-features/reset-device/driver", GINT_TO_POINTER(FALSE),

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static gboolean is_open(int fd)
@@ -44,6 +46,81 @@ static void test_event_blocking(void)
     g_assert_true(event_fd_clear(fd));
     g_assert_false(event_fd_clear(fd));
     close(fd);
+}
+
+/* Who shares one can fill its counter at any moment: the kernel goes beyond what a write can. */
+static void test_event_shared(void)
+{
+    static const uint64_t end = UINT64_MAX - 1;
+    int fd = event_fd_new(NULL);
+    uint64_t count;
+
+    g_assert_true(fd_set_nonblocking(fd, FALSE, NULL));
+    for (guint i = 0; i < 1000; i++) {
+        event_fd_signal_shared(fd);
+    }
+    g_assert_cmpint(read(fd, &count, sizeof(count)), ==, sizeof(count));
+    g_assert_cmpuint(count, ==, 1000);
+    g_assert_cmpint(write(fd, &end, sizeof(end)), ==, sizeof(end));
+    event_fd_signal_shared(fd);
+    event_fd_signal_shared(fd);
+    g_assert_cmpint(read(fd, &count, sizeof(count)), ==, sizeof(count));
+    if (count == end) {
+        g_test_skip("no asynchronous I/O here");
+    } else {
+        g_assert_cmpuint(count, ==, UINT64_MAX);
+    }
+    close(fd);
+}
+
+static gpointer signal_often(gpointer fd)
+{
+    for (guint i = 0; i < 1000; i++) {
+        event_fd_signal_shared(GPOINTER_TO_INT(fd));
+    }
+    return NULL;
+}
+
+/* None is lost, however many threads share the requests to the kernel. */
+static void test_event_threads(void)
+{
+    int fd = event_fd_new(NULL);
+    GThread *threads[8];
+    uint64_t count;
+
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
+        threads[i] = g_thread_new("signal", signal_often, GINT_TO_POINTER(fd));
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpint(read(fd, &count, sizeof(count)), ==, sizeof(count));
+    g_assert_cmpuint(count, ==, G_N_ELEMENTS(threads) * 1000);
+    close(fd);
+}
+
+/* What may wait is closed by somebody else, soon; the rest at once. */
+static void test_foreign(void)
+{
+    int memory = memfd_create("memory", MFD_CLOEXEC), ends[2], lingering;
+
+    g_assert_true(fd_is_memory(memory));
+    lingering = memory;
+    fd_clear_foreign(&memory);
+    g_assert_cmpint(memory, ==, -1);
+    g_assert_false(is_open(lingering));
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+        g_assert_false(fd_is_memory(ends[0]));
+        lingering = ends[0];
+        fd_clear_foreign(&ends[0]);
+        g_assert_cmpint(ends[0], ==, -1);
+        for (guint tries = 0; is_open(lingering) && tries < 30000; tries++) {
+            g_usleep(1000);
+        }
+        g_assert_false(is_open(lingering));
+        close(ends[1]);
+    }
 }
 
 static void test_events(void)
@@ -150,6 +227,9 @@ int main(int argc, char **argv)
     g_test_add_func("/fd/limit", test_limit);
     g_test_add_func("/fd/events", test_events);
     g_test_add_func("/fd/events-blocking", test_event_blocking);
+    g_test_add_func("/fd/events-shared", test_event_shared);
+    g_test_add_func("/fd/events-threads", test_event_threads);
+    g_test_add_func("/fd/foreign", test_foreign);
     g_test_add_func("/fd/names", test_names);
     g_test_add_func("/fd/sets", test_sets);
     return g_test_run();
