@@ -400,7 +400,7 @@ static gboolean signal_event_fd(IoRegion *region, uint64_t offset, IoStore store
             return FALSE;
         }
         if (is_for(event_fd, offset, store)) {
-            event_fd_signal(event_fd->fd);
+            event_fd_signal_shared(event_fd->fd);
             return TRUE;
         }
     }

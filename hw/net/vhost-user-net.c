@@ -259,7 +259,7 @@ static void queue_kicked(VhostUserPci *device, VirtQueue *queue)
         return;
     }
     if (virtqueue_must_notify(&net->control_ring)) {
-        event_fd_signal(queue->call);
+        event_fd_signal_shared(queue->call);
     }
 }
 

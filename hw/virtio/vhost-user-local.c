@@ -51,7 +51,7 @@ void vhost_user_local_queue_start(VhostUserPci *device, VirtQueue *queue, gboole
     if (kind->queue_kicked != NULL && queue->kick_watch == 0) {
         queue->kick_watch = main_loop_watch(queue->kick, G_IO_IN, kicked, device);
         /* The driver may have kicked before anybody looked. */
-        event_fd_signal(queue->kick);
+        event_fd_signal_shared(queue->kick);
     }
 }
 

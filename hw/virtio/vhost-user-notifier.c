@@ -106,7 +106,7 @@ static char *take_back(VhostUserSession *session, VhostUserRingState *state)
     if (state->notifier) {
         place(session, state, NULL);
         /* What the driver stored to the page last, the backend may not have seen. */
-        event_fd_signal(state->ring.kick);
+        event_fd_signal_shared(state->ring.kick);
     }
     return NULL;
 }

@@ -128,7 +128,7 @@ static void legacy_write(gpointer opaque, uint64_t offset, uint64_t value, unsig
     case VIRTIO_PCI_QUEUE_NOTIFY:
         queue = virtio_pci_queue(device, (uint16_t)value);
         if (queue) {
-            event_fd_signal(queue->kick);
+            event_fd_signal_shared(queue->kick);
         }
         break;
     case VIRTIO_PCI_STATUS:

@@ -42,7 +42,7 @@ void virtio_pci_notify(VirtioPci *device, uint32_t offset, uint32_t value, unsig
     if (queue->notify_page) {
         io_page_store((char *)queue->notify_page + offset % step, value, size);
     } else {
-        event_fd_signal(queue->kick);
+        event_fd_signal_shared(queue->kick);
     }
 }
 
