@@ -31,8 +31,8 @@
 static const SandboxCall common_calls[] = {
     /* the connection and what comes with it */
     ANY(accept4), ANY(recvmsg), ANY(sendmsg), ANY(recvfrom), ONLY(sendto, 4, 0),
-    ANY(getsockopt), ANY(read), ANY(write), ANY(writev), ANY(close), ANY(dup2), ANY(eventfd2),
-    ANY(memfd_create), ANY(ftruncate), ANY(fstat),
+    ANY(getsockopt), ANY(read), ANY(preadv2), ANY(write), ANY(writev), ANY(close), ANY(dup2),
+    ANY(eventfd2), ANY(memfd_create), ANY(ftruncate), ANY(fstat),
     ONLY(newfstatat, 3, AT_EMPTY_PATH), /* fstat(2) of newer C libraries */
     ONLY(fcntl, 1, F_GETFL), ONLY(fcntl, 1, F_SETFL), ONLY(fcntl, 1, F_ADD_SEALS),
     /* waiting */
