@@ -38,6 +38,12 @@ guint64 process_number(pid_t pid, const char *name, const char *key)
     return process_number_in(text, key);
 }
 
+gboolean process_is_sanitized(pid_t pid)
+{
+    /* Their shadow of all memory is reserved at the start: no program has so much by itself. */
+    return process_number(pid, "status", "VmSize") >= UINT64_C(1) << 30; /* KiB */
+}
+
 guint process_descriptors(pid_t pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);

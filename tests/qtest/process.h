@@ -12,6 +12,9 @@ char *process_read(pid_t pid, const char *name);
 /* The number behind "@key:" at the beginning of a line of @text, or of /proc/PID/@name. */
 guint64 process_number_in(const char *text, const char *key);
 guint64 process_number(pid_t pid, const char *name, const char *key);
+/* Whether a sanitizer's allocator, which keeps what is freed, and its calls are in the process,
+ * whichever compiler they come from. */
+gboolean process_is_sanitized(pid_t pid);
 
 /* How many descriptors it has open. */
 guint process_descriptors(pid_t pid);
