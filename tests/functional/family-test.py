@@ -13,7 +13,7 @@ from backports import newest_kernel
 from guest import GuestError, run_test, wait_until
 from initramfs import Kernel, Missing
 from load import Load
-from nested import DIMM, MEMORY, Host, Machine
+from nested import ATTEMPTS, DIMM, MEMORY, Host, Machine
 
 ADDED = 12       # DIMMs, more than a message of 8 regions could tell of
 CID = 42
@@ -414,7 +414,7 @@ def main():
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 380, options.logs)
+    return run_test(lambda *rest: test(options, *rest), 380, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

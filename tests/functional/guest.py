@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from initramfs import Initramfs, Kernel, Missing, find_busybox
-from qmp import Qmp
+from qmp import Qmp, QmpSilent
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1
@@ -28,6 +28,10 @@ _libc = ctypes.CDLL(None)
 
 class GuestError(Exception):
     """The guest did not do what it should."""
+
+
+class Lost(GuestError):
+    """Nothing is heard of the guest any more, or it has begun anew without being told to."""
 
 
 def start_process(arguments, log):
@@ -91,7 +95,7 @@ class Shell:
         try:
             received = self._socket.recv(65536)
         except TimeoutError:
-            raise GuestError(f"the guest is silent for {timeout} s") from None
+            raise Lost(f"the guest is silent for {timeout} s") from None
         if not received:
             raise GuestError("the emulator has ended")
         self._received += received
@@ -117,6 +121,8 @@ class Shell:
     def wait_answer(self, timeout=30, command="the command"):
         """What a command printed that was sent before; its status must be 0."""
         output, status = self._answer(timeout)
+        if status == "ready":
+            raise Lost(f"the guest has begun anew before '{command}' ended")
         if status != "0":
             raise GuestError(f"'{command}' ended with status {status}: {output}")
         return output
@@ -183,22 +189,40 @@ class Guest:
 
 
 class Tap:
-    """Prints the Test Anything Protocol: a line for each check, the plan at the end."""
+    """Prints the Test Anything Protocol: a line for each check, the plan at the end.
 
-    def __init__(self):
+    hold  the lines of the checks come together, when end_attempt() is told that they count
+    """
+
+    def __init__(self, hold=False):
         self.count = 0
+        self._hold = hold
+        self._held = []
 
     def ok(self, what):
-        self.count += 1
-        print(f"ok {self.count} {what}", flush=True)
+        self._held.append(what)
+        if self._hold:
+            self.note(f"passed: {what}")
+        else:
+            self.end_attempt(True)
 
     def skip(self, what, why):
-        self.count += 1
-        print(f"ok {self.count} {what} # SKIP {why}", flush=True)
+        self.ok(f"{what} # SKIP {why}")
 
     def note(self, text):
         for line in text.splitlines():
             print(f"# {line}", flush=True)
+
+    def end_attempt(self, counts):
+        for what in self._held if counts else []:
+            self.count += 1
+            print(f"ok {self.count} {what}", flush=True)
+        self._held = []
+
+    def fail(self, what):
+        self.end_attempt(True)
+        self.count += 1
+        print(f"not ok {self.count} {what}", flush=True)
 
     def finish(self):
         print(f"1..{self.count}", flush=True)
@@ -208,39 +232,63 @@ def _on_alarm(_number, _frame):
     raise GuestError("the whole test took too long")
 
 
-def run_test(test, seconds, keep_in):
-    """Calls test(tap, directory, exits) and returns the exit status.
+def _keep_logs(tap, directory, keep_in):
+    """Prints the ends of the logs, and moves a copy of all below the folder keep_in."""
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".log"):
+            with open(os.path.join(directory, name), errors="replace") as log:
+                tap.note(f"--- {name}:\n{log.read()[-3000:]}")
+    os.makedirs(keep_in, exist_ok=True)
+    kept = shutil.copytree(directory, os.path.join(keep_in, os.path.basename(directory)),
+                           ignore=lambda folder, names: [
+                               name for name in names if not name.endswith(".log")])
+    tap.note(f"the logs are in {kept}")
 
-    exits is a contextlib.ExitStack for whatever has to be ended.  After seconds the test has
-    failed.  If it fails, the directory with all logs moves below the directory keep_in, and the
-    ends of the logs are printed.
-    """
-    tap = Tap()
+
+def _attempt(test, tap, seconds, keep_in):
+    """Calls the test; the exception that ended it, if one did."""
     directory = tempfile.mkdtemp(prefix="hotslot-")
     signal.signal(signal.SIGALRM, _on_alarm)
     signal.alarm(seconds)
     try:
         with contextlib.ExitStack() as exits:
             test(tap, directory, exits)
-        tap.finish()
-        return 0
-    except Missing as missing:
-        print(f"1..0 # SKIP {missing}")
-        return 0
+        return None
+    except Missing:
+        raise
     except Exception as error:  # whatever it is, it is the test's result
-        print(f"not ok {tap.count + 1} {type(error).__name__}: {error}")
-        tap.finish()
-        for name in sorted(os.listdir(directory)):
-            if name.endswith(".log"):
-                with open(os.path.join(directory, name), errors="replace") as log:
-                    tap.note(f"--- {name}:\n{log.read()[-3000:]}")
-        os.makedirs(keep_in, exist_ok=True)
-        kept = shutil.copytree(directory, os.path.join(keep_in, os.path.basename(directory)),
-                               ignore=lambda folder, names: [
-                                   name for name in names if not name.endswith(".log")])
-        tap.note(f"the logs are in {kept}")
-        return 1
+        tap.note(f"{type(error).__name__}: {error}")
+        _keep_logs(tap, directory, keep_in)
+        return error
     finally:
         signal.alarm(0)
         shutil.rmtree(directory)
         sys.stdout.flush()
+
+
+def run_test(test, seconds, keep_in, attempts=1):
+    """Calls test(tap, directory, exits) and returns the exit status.
+
+    exits is a contextlib.ExitStack for whatever has to be ended.  After seconds the test has
+    failed.  If it fails, the directory with all logs moves below the directory keep_in, and the
+    ends of the logs are printed.
+
+    attempts  how often a test may begin anew whose guest was lost: for hosts that lose guests by
+              themselves.  A check that fails ends the test at once.
+    """
+    tap = Tap(hold=attempts > 1)
+    try:
+        for attempt in range(1, attempts + 1):
+            error = _attempt(test, tap, seconds, keep_in)
+            if attempt < attempts and isinstance(error, (Lost, QmpSilent)):
+                tap.note(f"attempt {attempt} of {attempts} has lost its guest and does not count")
+                tap.end_attempt(False)
+                continue
+            if error:
+                tap.fail(f"{type(error).__name__}: {error}")
+            tap.end_attempt(True)
+            tap.finish()
+            return 1 if error else 0
+    except Missing as missing:
+        print(f"1..0 # SKIP {missing}")
+    return 0

@@ -10,7 +10,7 @@ import sys
 import time
 
 from guest import GuestError, run_test
-from nested import MEMORY, Host, Machine
+from nested import ATTEMPTS, MEMORY, Host, Machine
 
 DISK = 64  # MiB
 # Without the local APIC's deadline the kernel needs the interval timer, to find out how fast that APIC
@@ -83,7 +83,7 @@ def main():
     parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 380, options.logs)
+    return run_test(lambda *rest: test(options, *rest), 380, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

@@ -10,7 +10,7 @@ import time
 from backports import newest_kernel
 from guest import GuestError, run_test
 from initramfs import Kernel, Missing
-from nested import DIMM, MEMORY, Host, Machine
+from nested import ATTEMPTS, DIMM, MEMORY, Host, Machine
 
 DISK = 64  # MiB
 ADDED = 6  # DIMMs
@@ -156,7 +156,7 @@ def main():
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 580, options.logs)
+    return run_test(lambda *rest: test(options, *rest), 580, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

@@ -12,7 +12,7 @@ import time
 
 from guest import GuestError, run_test, wait_until
 from load import Load
-from nested import DIMM, MEMORY, MIB, Host, Machine
+from nested import ATTEMPTS, DIMM, MEMORY, MIB, Host, Machine
 from qmp import QmpError
 
 SLOTS = 4096
@@ -299,7 +299,7 @@ def test(options, tap, directory, exits):
     host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend,
                             "qemu-storage-daemon": options.daemon},
                 guest={"bin/guest-load": options.load, "bin/guest-fill": options.fill},
-                memory=5120, emulator=options.emulator)
+                memory=5120, emulator=options.emulator, cpus=options.host_cpus)
     exits.callback(host.kill)
     host.boot()
     done("a host with KVM")
@@ -323,10 +323,11 @@ def main():
                         help="how often one DIMM is plugged and unplugged")
     parser.add_argument("--boots", type=int, default=0,
                         help="measure this many boots with 0, 64, 4,096 and 32,000 slots")
+    parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
     parser.add_argument("--seconds", type=int, default=580, help="the whole test may take")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs)
+    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

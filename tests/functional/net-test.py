@@ -12,7 +12,7 @@ import time
 from guest import GuestError, run_test, wait_until
 from initramfs import Missing
 from load import Load
-from nested import DIMM, MEMORY, MIB, Host, Machine, libraries
+from nested import ATTEMPTS, DIMM, MEMORY, MIB, Host, Machine, libraries
 
 SLOTS = 128
 FS_SLOTS = 32     # of Debian's virtiofsd
@@ -244,7 +244,7 @@ def test(options, tap, directory, exits):
                        "bin/ethtool": options.ethtool, **libraries(options.ethtool)},
                 files={"udhcpd.conf": files["udhcpd.conf"]}, host_modules=["tun"],
                 modules=("virtio_blk", "virtio_net", "virtiofs"), memory=4096,
-                emulator=options.emulator)
+                emulator=options.emulator, cpus=options.host_cpus)
     exits.callback(host.kill)
     host.boot()
     done("a host with KVM")
@@ -262,10 +262,11 @@ def main():
     parser.add_argument("--ethtool", default="/sbin/ethtool")
     parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--dimms", type=int, default=64, help="how many are plugged, an even number")
+    parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
     parser.add_argument("--seconds", type=int, default=580, help="the whole test may take")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs)
+    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

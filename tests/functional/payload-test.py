@@ -11,7 +11,7 @@ import sys
 import time
 
 from guest import GuestError, run_test, wait_until
-from nested import Host
+from nested import ATTEMPTS, Host
 from payload import MIB, Payload
 from qmp import QmpError
 
@@ -220,7 +220,7 @@ def main():
     parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 280, options.logs)
+    return run_test(lambda *rest: test(options, *rest), 280, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

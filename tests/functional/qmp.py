@@ -9,6 +9,10 @@ class QmpError(Exception):
     """The answer was an error, or none came."""
 
 
+class QmpSilent(QmpError):
+    """No answer came."""
+
+
 class Qmp:
     def __init__(self, path, timeout=30, start=None):
         """start() is called when the connection stands, and begins what is to greet us."""
@@ -29,7 +33,7 @@ class Qmp:
         if start:
             start()
         if self._message(deadline) is None:
-            raise QmpError(f"no greeting in {timeout} s")
+            raise QmpSilent(f"no greeting in {timeout} s")
         self.command("qmp_capabilities")
 
     def close(self):
@@ -60,7 +64,7 @@ class Qmp:
         while True:
             message = self._message(deadline)
             if message is None:
-                raise QmpError(f"{name}: no answer in {self.timeout} s")
+                raise QmpSilent(f"{name}: no answer in {self.timeout} s")
             if "event" in message:
                 self.events.append(message)
             elif "error" in message:

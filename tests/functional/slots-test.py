@@ -12,7 +12,7 @@ import sys
 import time
 
 from guest import HERE, GuestError, run_test, wait_until
-from nested import Host
+from nested import ATTEMPTS, Host
 from payload import Payload
 
 FROM = 10  # the payload's first step without a disk
@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.timeout + 80, options.logs)
+    return run_test(lambda *rest: test(options, *rest), options.timeout + 80, options.logs, ATTEMPTS)
 
 
 sys.exit(main())

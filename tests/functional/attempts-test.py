@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What counts of a test whose guest is lost: run_test() of guest.py, without any guest."""
+import contextlib
+import io
+import sys
+import tempfile
+
+from guest import GuestError, Lost, Tap, run_test
+from qmp import QmpSilent
+
+
+def run(outcomes, attempts=3):
+    """Status and lines, less the notes, of a test whose attempts end as told: by an exception, or
+    well for None."""
+    left = list(outcomes)
+
+    def test(tap, _directory, _exits):
+        tap.ok("begins")
+        outcome = left.pop(0)
+        if outcome:
+            raise outcome
+        tap.ok("ends")
+
+    with tempfile.TemporaryDirectory() as logs, \
+            contextlib.redirect_stdout(io.StringIO()) as output:
+        status = run_test(test, 60, logs, attempts)
+    lines = [line for line in output.getvalue().splitlines() if not line.startswith("#")]
+    return status, lines, len(left)
+
+
+LOST = Lost("the guest is silent")
+GOOD = ["ok 1 begins", "ok 2 ends", "1..2"]
+CASES = [
+    ("nothing is lost", [None], 3, (0, GOOD, 0)),
+    ("checks of lost attempts are not counted", [LOST, QmpSilent("no answer"), None], 3,
+     (0, GOOD, 0)),
+    ("who is lost each time has failed", [LOST] * 4, 3,
+     (1, ["ok 1 begins", "not ok 2 Lost: the guest is silent", "1..2"], 1)),
+    ("a check that fails has no second attempt", [GuestError("wrong"), None], 3,
+     (1, ["ok 1 begins", "not ok 2 GuestError: wrong", "1..2"], 1)),
+    ("nor one that fails later", [LOST, ValueError("wrong"), None], 3,
+     (1, ["ok 1 begins", "not ok 2 ValueError: wrong", "1..2"], 1)),
+    ("one attempt is the rule", [LOST, None], 1,
+     (1, ["ok 1 begins", "not ok 2 Lost: the guest is silent", "1..2"], 1)),
+]
+
+
+def main():
+    tap, failed = Tap(), False
+    for what, outcomes, attempts, expected in CASES:
+        result = run(outcomes, attempts)
+        if result == expected:
+            tap.ok(what)
+        else:
+            tap.fail(f"{what}: {result} is not {expected}")
+            failed = True
+    tap.finish()
+    return failed
+
+
+sys.exit(main())
