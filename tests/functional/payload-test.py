@@ -16,18 +16,23 @@ from payload import MIB, Payload
 from qmp import QmpError
 
 BURST = 100      # requests, as payload-disk.c has it
+LAST = 0x1234    # what it stores in a page for a doorbell before a reset
 SLOTS = 8      # DIMMs that are plugged one after the other
 SLOT = 2         # MiB of each
 OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
            "-smp 4,sockets=1,cores=2,threads=2 -m 64,slots=1000,maxmem=8G "
            "-chardev socket,id=disk,path=/tmp/disk.sock "
-           "-device vhost-user-blk-pci,id=disk0,chardev=disk -name payload,debug-threads=on "
+           "-device vhost-user-blk-pci,id=disk0,chardev=disk "
+           "-chardev socket,id=doorbell,path=/tmp/doorbell.sock "
+           "-device vhost-user-blk-pci,id=disk1,chardev=doorbell,page-per-vq=on,num-queues=1 "
+           "-name payload,debug-threads=on "
            "-device isa-debug-exit,iobase=0xf4,iosize=4 -overcommit cpu-pm=on,mem-lock=on "
            "-sandbox on,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
 
 
 def start_host(options, directory, exits):
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
+    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend,
+                            "doorbell-backend": options.doorbell},
                 files={"payload": options.payload}, emulator=options.emulator)
     exits.callback(host.kill)
     host.boot()
@@ -35,7 +40,41 @@ def start_host(options, directory, exits):
              "printf 'Hlo disk' | dd of=/tmp/disk conv=notrunc 2>/dev/null")
     host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk",
                        "/tmp/disk.sock")
-    return host
+    return host, Doorbell(host)
+
+
+class Doorbell:
+    """The back-end that hands over a page."""
+
+    def __init__(self, host):
+        self._host = host
+        self._process = host.start_backend("doorbell-backend /tmp/doorbell.sock",
+                                           "/tmp/doorbell.sock", "doorbell.log")
+
+    def _tell(self, signal):
+        """(what the page held, whether the front-end agreed)"""
+        held, answer = self._host.run(
+            f"cd /tmp; before=$(wc -l <doorbell.log); kill -{signal} {self._process}; "
+            "for i in $(seq 400); do [ $(wc -l <doorbell.log) -gt $before ] && break; sleep 0.05; "
+            "done; tail -n 1 doorbell.log").split()
+        return int(held, 16), answer == "0"
+
+    def give(self):
+        """As soon as the queue runs; what the page held before."""
+        first = []
+
+        def given():
+            held, agreed = self._tell("USR1")
+            first.append(held)
+            return agreed
+        wait_until(given, 20, "a page for a doorbell")
+        return first[0]
+
+    def take_back(self):
+        held, agreed = self._tell("USR2")
+        if not agreed:
+            raise GuestError("the page is not taken back")
+        return held
 
 
 def check_burst(payload, done):
@@ -108,6 +147,40 @@ def check_state(payload, done):
     done("the whole state is kept and put back")
 
 
+def has_page(payload):
+    connection = next(one for one in payload.qmp.command("x-query-vhost-user")
+                      if one["rings"] and one["host-notifiers-set"])
+    return connection["rings"][0]["host-notifier"]
+
+
+def check_doorbell(payload, doorbell, done):
+    """A page of the back-end's in KVM's memory map, and what is there without it."""
+    doorbell.give()
+    before = payload.exits()
+    payload.go(6)
+    payload.wait_step(7)
+    held = doorbell.take_back()
+    if held != BURST or has_page(payload):
+        raise GuestError(f"the page holds {held}, has_page is {has_page(payload)}")
+    payload.go(7)
+    payload.wait_step(8)
+    doorbell.give()
+    payload.go(8)
+    payload.wait_step(9)
+    after = payload.exits()
+    if before != after or not has_page(payload):
+        raise GuestError(f"the doorbell led to the process: {before}, then {after}")
+    payload.go(9)
+    payload.wait_step(10)
+    if has_page(payload):
+        raise GuestError("the page is still there after a reset")
+    held = doorbell.give()
+    doorbell.take_back()
+    if held != LAST:
+        raise GuestError(f"the page holds {held} after a reset, not {LAST}")
+    done("a page of the back-end's as a doorbell, without one exit to the process")
+
+
 def check_statistics(payload, done):
     """KVM's own count of exits is at least ours, and its schema describes every value."""
     schemas = {schema["target"]: {value["name"]: value for value in schema["stats"]}
@@ -132,8 +205,8 @@ def check_statistics(payload, done):
 
 
 def check_end(payload, host, done):
-    payload.go(6)
-    payload.wait_step(7)
+    payload.go(10)
+    payload.wait_step(11)
 
     def has_ended():
         payload.poll()
@@ -143,7 +216,7 @@ def check_end(payload, host, done):
         raise GuestError("no event RESET")
     if len(payload.qmp.command("query-memory-devices")) != SLOTS:
         raise GuestError("DIMMs are gone after a reset")
-    payload.go(7)
+    payload.go(11)
     if not payload.qmp.event("STOP", 20):
         raise GuestError("no event STOP")
     wait_until(lambda: payload.qmp.command("query-status")["status"] == "internal-error", 10,
@@ -182,7 +255,7 @@ def check_devices(payload, place):
         raise GuestError(f"with kernel-irqchip={place} there are {names}")
 
 
-def check_all(host, place, done):
+def check_all(host, doorbell, place, done):
     """With the interrupt controllers in this place."""
     payload = Payload(host, OPTIONS, f",kernel-irqchip={place}")
     check_devices(payload, place)
@@ -191,6 +264,7 @@ def check_all(host, place, done):
     address = check_slots(payload, done)
     check_written_pages(payload, done, address)
     check_state(payload, done)
+    check_doorbell(payload, doorbell, done)
     check_statistics(payload, done)
     check_end(payload, host, done)
     for line in payload.lines:
@@ -200,11 +274,12 @@ def check_all(host, place, done):
 
 def test(options, tap, directory, exits):
     begin = time.monotonic()
-    host = start_host(options, directory, exits)
+    host, doorbell = start_host(options, directory, exits)
     tap.ok("a host with KVM")
     try:
         for place in "on", "split":
-            check_all(host, place, lambda what, place=place: tap.ok(f"irqchip {place}: {what}"))
+            check_all(host, doorbell, place,
+                      lambda what, place=place: tap.ok(f"irqchip {place}: {what}"))
             tap.note(f"after {time.monotonic() - begin:.1f} s")
     except Exception:
         tap.note(host.run("cat /tmp/payload.log || true"))
@@ -216,6 +291,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vmm", required=True, help="the program under test")
     parser.add_argument("--backend", required=True, help="vhost-user-blk")
+    parser.add_argument("--doorbell", required=True, help="doorbell-backend")
     parser.add_argument("--payload", required=True, help="the payload as an ELF image")
     parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")

@@ -137,7 +137,7 @@ void payload(void)
         check_value("the I/O controller after it", AT(uint32_t, IO_APIC + 0x10), 1u << 16);
         check_value("the local controller after it", AT(uint32_t, LOCAL_APIC + 0x80), 0);
         print("end\n");
-        wait_step(7);
+        wait_step(11);
         AT(uint8_t, 0xfeb00000u) = 1;               /* outside of RAM: a device that is not there */
         ((void (*)(void))(uintptr_t)0xfeb00000u)(); /* nor is code */
     }
@@ -154,7 +154,7 @@ void payload(void)
     check_plugged();
     write_pages();
     check_state();
-    wait_step(6);
+    check_doorbell();
     load_gates(1); /* no handler at all, for this and for what follows from it */
     __asm__ volatile("ud2");
 }

@@ -53,5 +53,7 @@ void check_interval_timer(void);
 int find_disk(void);
 /* Of the disk that was found: configuration space, BARs, requests and their interrupts. */
 void check_pci(void);
+/* Of the disk behind it, whose backend hands over a page to be a doorbell. */
+void check_doorbell(void);
 
 #endif
