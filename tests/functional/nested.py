@@ -57,7 +57,7 @@ class Host:
     modules    kernel modules of those guests, in addition to those of virtio over PCI
     host_modules  of the host, in addition to KVM's
     memory     MiB
-    cpus       one loses fewer guests than two, and they take longer
+    cpus       its own, each a thread of the emulator
     kernel     its own, and that of guests: /vmlinuz and /inner.cpio there
     kernels    more kernels for guests: {name: Kernel}, /NAME.vmlinuz and /NAME.cpio there
 
