@@ -138,7 +138,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/overcommit/off", test_off);
     g_test_add_func("/overcommit/hot-plug-limit", test_hot_plug_limit);
-    /* AddressSanitizer, whose shadow nobody could lock, makes mlockall(2) a call that does nothing. */
+    /* AddressSanitizer, whose shadow nobody could lock, lets mlockall(2) do nothing. */
     if (!process_is_sanitized(getpid())) {
         g_test_add_func("/overcommit/on", test_on);
         g_test_add_func("/overcommit/on-fault", test_on_fault);
