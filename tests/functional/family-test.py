@@ -4,16 +4,16 @@
 Debian a backend (family/): each is used through its driver at first, with more DIMMs than the old
 message has regions, after it was unplugged and plugged again, and after its backend was killed.
 """
-import argparse
 import re
 import sys
 import time
 
+from attempt import option_parser, run
 from backports import newest_kernel
-from guest import GuestError, run_test, wait_until
+from guest import GuestError, wait_until
 from initramfs import Kernel, Missing
 from load import Load
-from nested import ATTEMPTS, DIMM, MEMORY, Host, Machine
+from nested import DIMM, MEMORY, Machine
 
 ADDED = 12       # DIMMs, more than a message of 8 regions could tell of
 CID = 42
@@ -364,57 +364,42 @@ def run_machine(host, kernel, done, note):
     done("no complaint of the kernel; it powers off")
 
 
-def choose_kernel(options, tap):
+def choose_kernel(attempt):
     """One with a driver for every kind, if it can be had."""
     kernel = Kernel()
-    if options.kernel == "newest":
+    if attempt.options.kernel == "newest":
         try:
-            kernel = newest_kernel(options.cache, Kernel.FULL, DRIVERS)
+            kernel = newest_kernel(attempt.options.cache, Kernel.FULL, DRIVERS)
         except Missing as missing:
-            tap.note(f"no newer kernel: {missing}")
-    tap.note(f"the guest's kernel is {kernel.release}")
+            attempt.note(f"no newer kernel: {missing}")
+    attempt.note(f"the guest's kernel is {kernel.release}")
     for kind, *_ in KINDS:
         if not kernel.has_module(kind.module):
-            tap.skip(kind.driver, f"the kernel has no {kind.module}")
+            attempt.skip(kind.driver, f"the kernel has no {kind.module}")
     return kernel
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-
-    def done(what):
-        tap.ok(what)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-
-    kernel = choose_kernel(options, tap)
-    begin = time.monotonic()
-    host = Host(directory, {"vmm": options.vmm, "family-backend": options.backend},
-                guest={"bin/guest-load": options.load, "bin/guest-vsock": options.vsock,
-                       "bin/guest-sound": options.sound, "bin/guest-gpio": options.gpio},
-                modules=[kind.module for kind, *_ in KINDS] + list(MODULES), memory=3072,
-                kernels={"family": kernel}, emulator=options.emulator)
-    exits.callback(host.kill)
-    host.boot()
-    done("a host with KVM")
-    with host.logs_kept():
-        run_machine(host, kernel, done, tap.note)
+def test(attempt):
+    options = attempt.options
+    kernel = choose_kernel(attempt)
+    with attempt.host({"family-backend": options.backend},
+                      guest={"bin/guest-load": options.load, "bin/guest-vsock": options.vsock,
+                             "bin/guest-sound": options.sound, "bin/guest-gpio": options.gpio},
+                      modules=[kind.module for kind, *_ in KINDS] + list(MODULES), memory=3072,
+                      kernels={"family": kernel}) as host:
+        run_machine(host, kernel, attempt.done, attempt.note)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="family-backend")
-    parser.add_argument("--load", required=True, help="guest-load, linked statically")
-    parser.add_argument("--vsock", required=True, help="guest-vsock, linked statically")
-    parser.add_argument("--sound", required=True, help="guest-sound, linked statically")
-    parser.add_argument("--gpio", required=True, help="guest-gpio, linked statically")
+    parser = option_parser(__doc__, 380, backend="family-backend",
+                           load="guest-load, linked statically",
+                           vsock="guest-vsock, linked statically",
+                           sound="guest-sound, linked statically",
+                           gpio="guest-gpio, linked statically")
     parser.add_argument("--kernel", choices=("newest", "installed"), default="newest",
                         help="the guest's")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 380, options.logs, ATTEMPTS)
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

@@ -4,13 +4,12 @@
 disk on a message and a disk on a line.  What a guest of a few instructions can see of them:
 payload-test.py.
 """
-import argparse
 import re
 import sys
-import time
 
-from guest import GuestError, run_test
-from nested import ATTEMPTS, MEMORY, Host, Machine
+from attempt import option_parser, run
+from guest import GuestError
+from nested import MEMORY, Machine
 
 DISK = 64  # MiB
 # Without the local APIC's deadline the kernel needs the interval timer, to find out how fast that APIC
@@ -59,31 +58,15 @@ def run_guest(host, done):
     done("it powers off")
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-
-    def done(what):
-        tap.ok(what)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
-                emulator=options.emulator)
-    exits.callback(host.kill)
-    host.boot()
-    done("a host with KVM")
-    with host.logs_kept():
-        run_guest(host, done)
+def test(attempt):
+    with attempt.host({"vhost-user-blk": attempt.options.backend}) as host:
+        run_guest(host, attempt.done)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="vhost-user-blk")
+    parser = option_parser(__doc__, 380, backend="vhost-user-blk")
     parser.add_argument("--load", help="not used here")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 380, options.logs, ATTEMPTS)
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

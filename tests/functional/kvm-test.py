@@ -3,14 +3,13 @@
 """Linux guests on KVM with a disk of vhost-user-blk: Debian's kernel, and the newest one that
 Debian's stable release can install.
 """
-import argparse
 import sys
-import time
 
+from attempt import option_parser, run
 from backports import newest_kernel
-from guest import GuestError, run_test
+from guest import GuestError
 from initramfs import Kernel, Missing
-from nested import ATTEMPTS, DIMM, MEMORY, Host, Machine
+from nested import DIMM, MEMORY, Machine
 
 DISK = 64  # MiB
 ADDED = 6  # DIMMs
@@ -21,26 +20,17 @@ MODULES = ("virtio_blk", "qemu_fw_cfg", "button", "evdev", "pvpanic_mmio")
 KEY_POWER = "0100740001000000"  # struct input_event: EV_KEY, KEY_POWER, pressed
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-
-    def done(what):
-        tap.ok(what)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-
+def test(attempt):
     kernels = {}
     try:
-        kernels["newest"] = newest_kernel(options.cache)
+        kernels["newest"] = newest_kernel(attempt.options.cache)
     except Missing as missing:
-        tap.skip("the newest kernel that Debian can install", missing)
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend},
-                modules=MODULES, emulator=options.emulator, kernels=kernels)
-    exits.callback(host.kill)
-    host.boot()
-    done("a host with KVM")
-    with host.logs_kept():
+        attempt.skip("the newest kernel that Debian can install", missing)
+    with attempt.host({"vhost-user-blk": attempt.options.backend}, modules=MODULES,
+                      kernels=kernels) as host:
         for name, kernel in {"": Kernel(), **kernels}.items():
-            run_guest(host, name, lambda what, kernel=kernel: done(f"{kernel.release}: {what}"))
+            run_guest(host, name,
+                      lambda what, kernel=kernel: attempt.done(f"{kernel.release}: {what}"))
 
 
 def check_platform(machine):
@@ -148,15 +138,10 @@ def press_button(machine, then):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="vhost-user-blk")
+    parser = option_parser(__doc__, 580, backend="vhost-user-blk")
     parser.add_argument("--load", help="not used here")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 580, options.logs, ATTEMPTS)
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

@@ -4,15 +4,15 @@
 and verified by a disk, removed and plugged again, over vhost-user-blk and over Debian's
 qemu-storage-daemon; disks come and go; an unplug is refused; a backend is killed.
 """
-import argparse
 import re
 import statistics
 import sys
 import time
 
-from guest import GuestError, run_test, wait_until
+from attempt import option_parser, run
+from guest import GuestError, wait_until
 from load import Load
-from nested import ATTEMPTS, DIMM, MEMORY, MIB, Host, Machine
+from nested import DIMM, MEMORY, MIB, Machine
 from qmp import QmpError
 
 SLOTS = 4096
@@ -289,45 +289,28 @@ def measure_boots(host, count, note):
              f"them port I/O to the program, {medians[3]:.0f} memory-mapped")
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-
-    def done(what):
-        tap.ok(what)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend,
-                            "qemu-storage-daemon": options.daemon},
-                guest={"bin/guest-load": options.load, "bin/guest-fill": options.fill},
-                memory=5120, emulator=options.emulator, cpus=options.host_cpus)
-    exits.callback(host.kill)
-    host.boot()
-    done("a host with KVM")
-    with host.logs_kept():
+def test(attempt):
+    options = attempt.options
+    with attempt.host({"vhost-user-blk": options.backend, "qemu-storage-daemon": options.daemon},
+                      guest={"bin/guest-load": options.load, "bin/guest-fill": options.fill},
+                      memory=5120) as host:
         if options.boots:
-            measure_boots(host, options.boots, tap.note)
-        run_ours(host, options, done, tap.note)
-        run_daemon(host, done, tap.note)
+            measure_boots(host, options.boots, attempt.note)
+        run_ours(host, options, attempt.done, attempt.note)
+        run_daemon(host, attempt.done, attempt.note)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="vhost-user-blk")
-    parser.add_argument("--load", required=True, help="guest-load, linked statically")
-    parser.add_argument("--fill", required=True, help="guest-fill, linked statically")
+    parser = option_parser(__doc__, 580, backend="vhost-user-blk",
+                           load="guest-load, linked statically",
+                           fill="guest-fill, linked statically")
     parser.add_argument("--daemon", default="/usr/bin/qemu-storage-daemon")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--dimms", type=int, default=64, help="how many are plugged, an even number")
     parser.add_argument("--rounds", type=int, default=50,
                         help="how often one DIMM is plugged and unplugged")
     parser.add_argument("--boots", type=int, default=0,
                         help="measure this many boots with 0, 64, 4,096 and 32,000 slots")
-    parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
-    parser.add_argument("--seconds", type=int, default=580, help="the whole test may take")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs, ATTEMPTS)
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

@@ -4,15 +4,15 @@
 virtiofsd: it gets its address by DHCP and downloads over HTTP while DIMMs are plugged and unplugged
 and while the card's backend is killed and started again.
 """
-import argparse
 import os
 import sys
 import time
 
-from guest import GuestError, run_test, wait_until
+from attempt import option_parser, run
+from guest import GuestError, wait_until
 from initramfs import Missing
 from load import Load
-from nested import ATTEMPTS, DIMM, MEMORY, MIB, Host, Machine, libraries
+from nested import DIMM, MEMORY, MIB, Machine, libraries
 
 SLOTS = 128
 FS_SLOTS = 32     # of Debian's virtiofsd
@@ -222,51 +222,38 @@ def run_machine(host, options, done, note):
     done("no complaint of the kernel; it powers off")
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-
-    def done(what):
-        tap.ok(what)
-        tap.note(f"after {time.monotonic() - begin:.1f} s")
-
-    for program, package in ((options.virtiofsd, "qemu-system-common"), (options.ethtool, "ethtool")):
-        if not os.path.exists(program):
-            raise Missing(f"no {program} (Debian 12: {package})")
+def write_files(directory):
+    """{name: path} of the settings for DHCP."""
     files = {}
     for name, content in (("dhcp", DHCP_CLIENT), ("udhcpd.conf", DHCP_SERVER)):
         files[name] = os.path.join(directory, name)
         with open(files[name], "w", encoding="ascii") as file:
             file.write(content)
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend,
-                            "vhost-user-net": options.net_backend,
-                            "virtiofsd": options.virtiofsd},
-                guest={"bin/guest-load": options.load, "dhcp": files["dhcp"],
-                       "bin/ethtool": options.ethtool, **libraries(options.ethtool)},
-                files={"udhcpd.conf": files["udhcpd.conf"]}, host_modules=["tun"],
-                modules=("virtio_blk", "virtio_net", "virtiofs"), memory=4096,
-                emulator=options.emulator, cpus=options.host_cpus)
-    exits.callback(host.kill)
-    host.boot()
-    done("a host with KVM")
-    with host.logs_kept():
-        run_machine(host, options, done, tap.note)
+    return files
+
+
+def test(attempt):
+    options = attempt.options
+    for program, package in ((options.virtiofsd, "qemu-system-common"), (options.ethtool, "ethtool")):
+        if not os.path.exists(program):
+            raise Missing(f"no {program} (Debian 12: {package})")
+    files = write_files(attempt.directory)
+    with attempt.host({"vhost-user-blk": options.backend, "vhost-user-net": options.net_backend,
+                       "virtiofsd": options.virtiofsd},
+                      guest={"bin/guest-load": options.load, "dhcp": files["dhcp"],
+                             "bin/ethtool": options.ethtool, **libraries(options.ethtool)},
+                      files={"udhcpd.conf": files["udhcpd.conf"]}, host_modules=["tun"],
+                      modules=("virtio_blk", "virtio_net", "virtiofs"), memory=4096) as host:
+        run_machine(host, options, attempt.done, attempt.note)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="vhost-user-blk")
-    parser.add_argument("--net-backend", required=True, help="vhost-user-net")
-    parser.add_argument("--load", required=True, help="guest-load, linked statically")
+    parser = option_parser(__doc__, 580, backend="vhost-user-blk", net_backend="vhost-user-net",
+                           load="guest-load, linked statically")
     parser.add_argument("--virtiofsd", default="/usr/lib/qemu/virtiofsd")
     parser.add_argument("--ethtool", default="/sbin/ethtool")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--dimms", type=int, default=64, help="how many are plugged, an even number")
-    parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
-    parser.add_argument("--seconds", type=int, default=580, help="the whole test may take")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.seconds, options.logs, ATTEMPTS)
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

@@ -6,12 +6,10 @@ payload.c runs in a machine on a nested host (nested.py) and prints a line for e
 cannot see is checked here: exits, slots, written pages, state that is kept and put back.  All of it
 with the interrupt controllers and the timer in the kernel, then with those of the program.
 """
-import argparse
 import sys
-import time
 
-from guest import GuestError, run_test, wait_until
-from nested import ATTEMPTS, Host
+from attempt import option_parser, run
+from guest import GuestError, wait_until
 from payload import MIB, Payload
 from qmp import QmpError
 
@@ -28,19 +26,6 @@ OPTIONS = ("-cpu host,-sse4.2,svm=off,+pni,enforce,host-phys-bits-limit=39 "
            "-name payload,debug-threads=on "
            "-device isa-debug-exit,iobase=0xf4,iosize=4 -overcommit cpu-pm=on,mem-lock=on "
            "-sandbox on,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
-
-
-def start_host(options, directory, exits):
-    host = Host(directory, {"vmm": options.vmm, "vhost-user-blk": options.backend,
-                            "doorbell-backend": options.doorbell},
-                files={"payload": options.payload}, emulator=options.emulator)
-    exits.callback(host.kill)
-    host.boot()
-    host.run("ulimit -n 65536; truncate -s 1M /tmp/disk; "
-             "printf 'Hlo disk' | dd of=/tmp/disk conv=notrunc 2>/dev/null")
-    host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk",
-                       "/tmp/disk.sock")
-    return host, Doorbell(host)
 
 
 class Doorbell:
@@ -272,31 +257,25 @@ def check_all(host, doorbell, place, done):
             done(line[3:])
 
 
-def test(options, tap, directory, exits):
-    begin = time.monotonic()
-    host, doorbell = start_host(options, directory, exits)
-    tap.ok("a host with KVM")
-    try:
+def test(attempt):
+    options = attempt.options
+    with attempt.host({"vhost-user-blk": options.backend, "doorbell-backend": options.doorbell},
+                      files={"payload": options.payload}) as host:
+        host.run("ulimit -n 65536; truncate -s 1M /tmp/disk; "
+                 "printf 'Hlo disk' | dd of=/tmp/disk conv=notrunc 2>/dev/null")
+        host.start_backend("vhost-user-blk --socket-path /tmp/disk.sock --blk-file /tmp/disk",
+                           "/tmp/disk.sock")
+        doorbell = Doorbell(host)
         for place in "on", "split":
             check_all(host, doorbell, place,
-                      lambda what, place=place: tap.ok(f"irqchip {place}: {what}"))
-            tap.note(f"after {time.monotonic() - begin:.1f} s")
-    except Exception:
-        tap.note(host.run("cat /tmp/payload.log || true"))
-        host.keep_logs()
-        raise
+                      lambda what, place=place: attempt.ok(f"irqchip {place}: {what}"))
+            attempt.done(f"irqchip {place}: all of it")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--backend", required=True, help="vhost-user-blk")
-    parser.add_argument("--doorbell", required=True, help="doorbell-backend")
-    parser.add_argument("--payload", required=True, help="the payload as an ELF image")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
-    options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 280, options.logs, ATTEMPTS)
+    parser = option_parser(__doc__, 280, backend="vhost-user-blk", doorbell="doorbell-backend",
+                           payload="the payload as an ELF image")
+    return run(test, parser.parse_args())
 
 
 sys.exit(main())

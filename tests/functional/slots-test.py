@@ -5,14 +5,13 @@
 A command over the emulated serial port takes a tenth of a second, so that thousands of them come from
 a shell in the nested host, all at once, through a monitor of their own on FIFOs.
 """
-import argparse
 import os
 import re
 import sys
 import time
 
-from guest import HERE, GuestError, run_test, wait_until
-from nested import ATTEMPTS, Host
+from attempt import option_parser, run
+from guest import HERE, GuestError, wait_until
 from payload import Payload
 
 FROM = 10  # the payload's first step without a disk
@@ -54,40 +53,33 @@ def check_memory(payload, count):
     wait_until(has_ended, 10, "the payload's last word")
 
 
-def test(options, tap, directory, exits):
-    host = Host(directory, {"vmm": options.vmm},
-                files={"payload": options.payload,
-                       "plug-many.sh": os.path.join(HERE, "plug-many.sh")},
-                emulator=options.emulator)
-    exits.callback(host.kill)
-    host.boot()
-    tap.ok("a host with KVM")
-    host.run(f"ulimit -n 65536; mkfifo {BULK}.in {BULK}.out")
-    with host.logs_kept():
+def test(attempt):
+    options = attempt.options
+    with attempt.host({}, files={"payload": options.payload,
+                                 "plug-many.sh": os.path.join(HERE, "plug-many.sh")}) as host:
+        host.run(f"ulimit -n 65536; mkfifo {BULK}.in {BULK}.out")
         payload = Payload(host, f"-S -m 64,slots=32768,maxmem=80G -chardev pipe,id=bulk,path={BULK} "
                                 "-mon chardev=bulk,mode=control")
         begin = time.monotonic()
         count, error = add(host, options.slots, options.timeout)
-        tap.note(f"{count} DIMMs in {time.monotonic() - begin:.1f} s; {error}")
+        attempt.note(f"{count} DIMMs in {time.monotonic() - begin:.1f} s; {error}")
         check_limit(count, options.slots, error)
-        tap.ok(f"{options.slots} DIMMs, or as many as KVM takes")
+        attempt.done(f"{options.slots} DIMMs, or as many as KVM takes")
         payload.qmp.command("cont")
         check_memory(payload, count)
-        tap.ok("the guest writes to the first, the last and one between")
+        attempt.done("the guest writes to the first, the last and one between")
         payload.quit()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vmm", required=True, help="the program under test")
-    parser.add_argument("--payload", required=True, help="the payload as an ELF image")
+    parser = option_parser(__doc__, 80, payload="the payload as an ELF image")
     parser.add_argument("--slots", type=int, default=2000,
                         help="DIMMs to add; 32,768 are more than KVM has slots")
-    parser.add_argument("--timeout", type=int, default=200, help="seconds for adding them")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
-    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
+    parser.add_argument("--timeout", type=int, default=200,
+                        help="seconds for adding them, besides --seconds")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), options.timeout + 80, options.logs, ATTEMPTS)
+    options.seconds += options.timeout
+    return run(test, options)
 
 
 sys.exit(main())

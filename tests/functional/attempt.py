@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A test on a nested host (nested.py) as a program: its options, its host, its attempts."""
+import argparse
+import contextlib
+import time
+
+from guest import run_test
+from nested import ATTEMPTS, Host
+
+
+def option_parser(description, seconds, **programs):
+    """What every such test takes, and programs {option: what it is}, each of which it needs.
+
+    seconds  one attempt may take, unless --seconds says otherwise
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--vmm", required=True, help="the program under test")
+    for name, what in programs.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", required=True, help=what)
+    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64",
+                        help="of the host: %(default)s")
+    parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
+    parser.add_argument("--seconds", type=int, default=seconds,
+                        help="one attempt may take, %(default)s by default")
+    parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
+    return parser
+
+
+class Attempt:
+    """What a test gets: options, directory (for its files), and where it tells of its checks."""
+
+    def __init__(self, options, tap, directory, exits):
+        self.options = options
+        self.directory = directory
+        self.ok, self.skip, self.note = tap.ok, tap.skip, tap.note
+        self._exits = exits
+        self._begin = time.monotonic()
+
+    def done(self, what):
+        """A check has passed, at this time."""
+        self.ok(what)
+        self.note(f"after {time.monotonic() - self._begin:.1f} s")
+
+    @contextlib.contextmanager
+    def host(self, programs, **more):
+        """A Host with the program under test as vmm and these, booted; whatever goes wrong within
+        keeps its logs.  From here on the time is told."""
+        self._begin = time.monotonic()
+        host = Host(self.directory, {"vmm": self.options.vmm, **programs},
+                    emulator=self.options.emulator, cpus=self.options.host_cpus, **more)
+        self._exits.callback(host.kill)
+        host.boot()
+        self.done("a host with KVM")
+        with host.logs_kept():
+            yield host
+
+
+def run(test, options):
+    """Calls test(attempt) as often as it takes (run_test() of guest.py); the exit status."""
+    return run_test(lambda *rest: test(Attempt(options, *rest)), options.seconds, options.logs,
+                    ATTEMPTS)
