@@ -108,7 +108,7 @@ static void set_up_requests(void)
  * it, and it cannot be opened a second time with flags of its own.  The kernel itself signals
  * without waiting when a request of asynchronous I/O is done (IOCB_FLAG_RESFD, io_submit(2)).  The
  * request is a poll of the same event fd, which is always ready for one of the two, so it is done
- * at once.
+ * at once, or, where another thread's signal ends the poll first, by a thread of the kernel's soon.
  */
 static gboolean signal_by_request(int fd)
 {
