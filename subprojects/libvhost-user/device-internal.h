@@ -103,7 +103,7 @@ typedef enum VhostUserDevicePhase {
 struct VhostUserDevice {
     VhostUserDeviceOperations operations;
     void *opaque;
-    uint32_t queues, memory_slots;
+    uint32_t queues, queue_units, memory_slots;
     uint64_t features_offered, protocol_features_offered; /* with bits 26 and 30 */
 
     int epoll_fd, wake_fd;

@@ -134,7 +134,7 @@ int vhost_user_device_handle_get_queue_num(VhostUserDevice *device, VhostUserDev
                                            const char **reason)
 {
     (void)reason;
-    return vhost_user_device_message_reply_u64(message, device->queues);
+    return vhost_user_device_message_reply_u64(message, device->queue_units);
 }
 
 /* An empty reply says that there are no such bytes ("Virtio device config space"). */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@
 #define KNOWN_RING_FEATURES (VHOST_USER_RING_FEATURES | VHOST_USER_RING_F_IN_ORDER)
 
 #define QUEUE_SIZE_DEFAULT 1024u
+/* What the first programs filled in. */
+#define PARAMETERS_SIZE_MINIMUM offsetof(VhostUserDeviceParameters, queues_a_unit)
 
 void vhost_user_device_log(VhostUserDevice *device, VhostUserLogLevel level, const char *format,
                            ...)
@@ -99,18 +102,34 @@ static void queue_stopped(VhostUserDevice *device, VhostUserQueue *queue)
     atomic_store_explicit(report, VHOST_USER_REPORT_DONE, memory_order_release);
 }
 
+/* @given as this version knows it: members that its program did not have yet are 0. */
+static int read_parameters(const VhostUserDeviceParameters *given,
+                           VhostUserDeviceParameters *parameters)
+{
+    *parameters = (VhostUserDeviceParameters){0};
+    if (given->struct_size < PARAMETERS_SIZE_MINIMUM) {
+        return -EINVAL;
+    }
+    memcpy(parameters, given,
+           given->struct_size < sizeof(*given) ? PARAMETERS_SIZE_MINIMUM : sizeof(*given));
+    if (!parameters->queues_a_unit) {
+        parameters->queues_a_unit = 1;
+    }
+    return 0;
+}
+
 static int check_parameters(const VhostUserDeviceParameters *parameters)
 {
     const VhostUserDeviceOperations *operations = parameters->operations;
 
-    if (parameters->struct_size < sizeof(*parameters) || !operations ||
-        parameters->operations_size < sizeof(*operations)) {
+    if (!operations || parameters->operations_size < sizeof(*operations)) {
         return -EINVAL;
     }
     if (parameters->features & RESERVED_FEATURES & ~KNOWN_RING_FEATURES) {
         return -EINVAL;
     }
     if (parameters->queues < 1 || parameters->queues > VHOST_USER_DEVICE_QUEUES_MAXIMUM ||
+        parameters->queues % parameters->queues_a_unit != 0 ||
         parameters->queue_size_maximum > VHOST_USER_MAX_VRING_SIZE ||
         parameters->memory_slots > VHOST_USER_DEVICE_MEMORY_SLOTS_MAXIMUM) {
         return -EINVAL;
@@ -174,26 +193,34 @@ static int set_up(VhostUserDevice *device, const VhostUserDeviceParameters *para
 
 VhostUserDevice *vhost_user_device_new(int socket, const VhostUserDeviceParameters *parameters)
 {
-    int result = check_parameters(parameters);
-    VhostUserDevice *device = result == 0 ? calloc(1, sizeof(*device)) : NULL;
+    VhostUserDeviceParameters known;
+    int result = read_parameters(parameters, &known);
+    VhostUserDevice *device = NULL;
 
+    if (result == 0) {
+        result = check_parameters(&known);
+    }
+    if (result == 0) {
+        device = calloc(1, sizeof(*device));
+    }
     if (!device) {
         close(socket);
         errno = result == 0 ? ENOMEM : -result;
         return NULL;
     }
-    device->operations = *parameters->operations;
-    device->opaque = parameters->opaque;
-    device->queues = parameters->queues;
-    device->memory_slots = parameters->memory_slots ? parameters->memory_slots
-                                                    : VHOST_USER_DEVICE_MEMORY_SLOTS_DEFAULT;
-    device->features_offered = parameters->features;
+    device->operations = *known.operations;
+    device->opaque = known.opaque;
+    device->queues = known.queues;
+    device->queue_units = known.queues / known.queues_a_unit;
+    device->memory_slots =
+        known.memory_slots ? known.memory_slots : VHOST_USER_DEVICE_MEMORY_SLOTS_DEFAULT;
+    device->features_offered = known.features;
     device->epoll_fd = device->wake_fd = device->userfaultfd = device->channel =
         device->environment.log_fd = -1;
     vhost_user_device_stream_init(&device->stream, socket);
     vhost_user_device_message_init(&device->message);
-    vhost_user_device_make_offer(device, parameters->protocol_features_withheld);
-    result = set_up(device, parameters);
+    vhost_user_device_make_offer(device, known.protocol_features_withheld);
+    result = set_up(device, &known);
     if (result < 0) {
         vhost_user_device_free(device);
         errno = -result;

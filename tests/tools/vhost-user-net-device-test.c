@@ -286,6 +286,7 @@ static void test_mtu(void)
                     "configuration");
     g_assert_cmpuint(config.mtu, ==, 2000);
     g_assert_cmpuint(config.max_virtqueue_pairs, ==, 3);
+    g_assert_cmpuint(vhost_user_front_end_queues(guest->front), ==, 3); /* pairs as well */
     g_assert_cmpuint(config.status, ==, VIRTIO_NET_S_LINK_UP);
     send(guest, 0, 2022, 1);
     expect(guest, 0, 2022, 1);

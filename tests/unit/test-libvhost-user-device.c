@@ -22,13 +22,13 @@ static void test_parameters(void)
                                              .operations_size = sizeof(operations),
                                              .features = VHOST_USER_RING_FEATURES,
                                              .queues = 1};
-    VhostUserDeviceParameters wrong[12];
+    VhostUserDeviceParameters wrong[13];
     guint fds = open_descriptors();
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         wrong[i] = right;
     }
-    wrong[0].struct_size--;
+    wrong[0].struct_size = offsetof(VhostUserDeviceParameters, queues_a_unit) - 1;
     wrong[1].operations = NULL;
     wrong[2].operations_size--;
     wrong[3].features |= 1ull << 33; /* ACCESS_PLATFORM would make addresses mean something else */
@@ -40,6 +40,7 @@ static void test_parameters(void)
     wrong[9].queues = VHOST_USER_DEVICE_QUEUES_MAXIMUM + 1;
     wrong[10].queue_size_maximum = VHOST_USER_MAX_VRING_SIZE + 1;
     wrong[11].memory_slots = VHOST_USER_DEVICE_MEMORY_SLOTS_MAXIMUM + 1;
+    wrong[12].queues_a_unit = 2;
     for (guint i = 0; i <= G_N_ELEMENTS(wrong); i++) {
         gboolean good = i == G_N_ELEMENTS(wrong);
         int sockets[2];
@@ -108,6 +109,44 @@ static void test_no_operations(void)
     vhost_user_front_end_free(fixture.front);
     g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
     vhost_user_device_free(fixture.device);
+}
+
+/* A program says what GET_QUEUE_NUM counts; one that was built before it could counts queues. */
+static void test_units(void)
+{
+    static const struct {
+        size_t struct_size;
+        uint32_t unit, answer;
+    } rows[] = {
+        {sizeof(VhostUserDeviceParameters), 0, 6},
+        {sizeof(VhostUserDeviceParameters), 1, 6},
+        {sizeof(VhostUserDeviceParameters), 2, 3},
+        {offsetof(VhostUserDeviceParameters, queues_a_unit), 2, 6},
+    };
+    const VhostUserDeviceOperations operations = {0};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const VhostUserDeviceParameters parameters = {.struct_size = rows[i].struct_size,
+                                                      .operations = &operations,
+                                                      .operations_size = sizeof(operations),
+                                                      .queues = 6,
+                                                      .queues_a_unit = rows[i].unit};
+        DeviceFixture fixture = {0};
+        int sockets[2];
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), ==, 0);
+        fixture.device = vhost_user_device_new(sockets[0], &parameters);
+        fixture.front = vhost_user_front_end_new(sockets[1], 5000);
+        device_fixture_negotiate(&fixture, NONE, ALL);
+        g_assert_cmpuint(device_fixture_get(&fixture, VHOST_USER_GET_QUEUE_NUM), ==,
+                         rows[i].answer);
+        /* Rings are numbered one by one all the same. */
+        g_assert_nonnull(vhost_user_device_queue(fixture.device, 5));
+        g_assert_null(vhost_user_device_queue(fixture.device, 6));
+        vhost_user_front_end_free(fixture.front);
+        g_assert_cmpint(device_fixture_process(&fixture), ==, VHOST_USER_ENDED);
+        vhost_user_device_free(fixture.device);
+    }
 }
 
 static void test_negotiation(void)
@@ -483,6 +522,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvhost-user/device/offer", test_offer);
     g_test_add_func("/libvhost-user/device/no-operations", test_no_operations);
     g_test_add_func("/libvhost-user/device/negotiation", test_negotiation);
+    g_test_add_func("/libvhost-user/device/units", test_units);
     g_test_add_func("/libvhost-user/device/program-errors", test_program_errors);
     g_test_add_func("/libvhost-user/device/queues", test_queues);
     g_test_add_func("/libvhost-user/device/config", test_config);

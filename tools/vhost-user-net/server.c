@@ -107,6 +107,7 @@ static VhostUserDevice *connect_device(gpointer opaque, guint number, int socket
         /* Frames under way may be lost, but none may come twice. */
         .protocol_features_withheld = 1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
         .queues = 2 * server->options->queues,
+        .queues_a_unit = 2,
         .queue_size_maximum = server->options->queue_size,
         .memory_slots = server->options->service.mem_slots,
     };

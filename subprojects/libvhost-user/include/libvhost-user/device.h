@@ -149,6 +149,12 @@ typedef struct VhostUserDeviceParameters {
     uint32_t queue_size_maximum; /* descriptors, 1 to 32768; 0: 1024 */
     uint32_t memory_slots;       /* regions, 1 to ..._MAXIMUM; 0: ..._DEFAULT */
     uint32_t request_size;       /* bytes of VhostUserElement.data, may be 0 */
+    /*
+     * Queues that GET_QUEUE_NUM counts as one: 2 for a network card, whose front-ends count pairs;
+     * 0:
+     * 1.  @queues is a multiple of it.
+     */
+    uint32_t queues_a_unit;
 } VhostUserDeviceParameters;
 
 /*
