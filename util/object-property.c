@@ -165,8 +165,12 @@ gboolean vm_object_check_required(VmObject *object, GError **error)
         const VmField *field = fields->pdata[i];
         if ((field->flags & VM_FIELD_REQUIRED) && field_is_unset(object, field)) {
             g_autofree char *label = vm_object_label(object);
-            vm_error_set(error, "%s: property '%s' is missing or empty; expected %s=<%s>: %s",
-                         label, field->name, field->name, vm_field_type_name(field), field->doc);
+            g_autofree char *form = field->kind == VM_FIELD_LINK
+                                        ? g_strdup("ID")
+                                        : g_strdup_printf("<%s>", vm_field_type_name(field));
+
+            vm_error_set(error, "%s: property '%s' is missing or empty; expected %s=%s: %s", label,
+                         field->name, field->name, form, field->doc);
             return FALSE;
         }
     }

@@ -34,7 +34,9 @@
      BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_MRG_RXBUF) |       \
      BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |            \
      BIT(VIRTIO_NET_F_CTRL_VLAN) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                               \
-     BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR))
+     BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |                          \
+     BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_HOST_USO) |    \
+     BIT(VIRTIO_NET_F_RSC_EXT))
 
 /* A feature without those that it needs is not offered (5.1.3.1). */
 static const struct {
@@ -46,6 +48,9 @@ static const struct {
     {VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM},
     {VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM},
     {VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_CSUM},
+    {VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM},
+    {VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM},
+    {VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM},
     {VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_CTRL_RX},
     {VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ},
     {VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_STATUS},
@@ -75,6 +80,11 @@ const VhostUserFeatureName vhost_user_net_features[] = {
     {VIRTIO_NET_F_GUEST_ANNOUNCE, "NET_GUEST_ANNOUNCE"},
     {VIRTIO_NET_F_MQ, "NET_MQ"},
     {VIRTIO_NET_F_CTRL_MAC_ADDR, "NET_CTRL_MAC_ADDR"},
+    {VIRTIO_NET_F_GUEST_USO4, "NET_GUEST_USO4"},
+    {VIRTIO_NET_F_GUEST_USO6, "NET_GUEST_USO6"},
+    {VIRTIO_NET_F_HOST_USO, "NET_HOST_USO"},
+    {VIRTIO_NET_F_GUEST_HDRLEN, "NET_GUEST_HDRLEN"},
+    {VIRTIO_NET_F_RSC_EXT, "NET_RSC_EXT"},
     {VIRTIO_NET_F_SPEED_DUPLEX, "NET_SPEED_DUPLEX"},
     {0, NULL},
 };
@@ -111,7 +121,7 @@ uint64_t vhost_user_net_offer(VhostUserNet *net, uint64_t features)
         offer &= ~BIT(VIRTIO_NET_F_GUEST_ECN);
     }
     if (!(offer & (BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6)))) {
-        offer &= ~BIT(VIRTIO_NET_F_HOST_ECN);
+        offer &= ~(BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_RSC_EXT));
     }
     return offer;
 }
@@ -232,12 +242,17 @@ const VmField vhost_user_net_fields[] = {
     SWITCH("guest_tso6", VIRTIO_NET_F_GUEST_TSO6, "the driver takes long TCP packets over IPv6"),
     SWITCH("guest_ecn", VIRTIO_NET_F_GUEST_ECN, "the same with congestion notification"),
     SWITCH("guest_ufo", VIRTIO_NET_F_GUEST_UFO, "the driver takes long UDP packets"),
+    SWITCH("guest_uso4", VIRTIO_NET_F_GUEST_USO4, "the driver takes UDP packets to cut, over IPv4"),
+    SWITCH("guest_uso6", VIRTIO_NET_F_GUEST_USO6, "the driver takes UDP packets to cut, over IPv6"),
+    SWITCH("guest_rsc_ext", VIRTIO_NET_F_RSC_EXT,
+           "the driver learns of how many TCP packets a long one was made"),
     SWITCH("guest_announce", VIRTIO_NET_F_GUEST_ANNOUNCE,
            "the driver tells the network where it is when asked to"),
     SWITCH("host_tso4", VIRTIO_NET_F_HOST_TSO4, "the back-end takes long TCP packets over IPv4"),
     SWITCH("host_tso6", VIRTIO_NET_F_HOST_TSO6, "the back-end takes long TCP packets over IPv6"),
     SWITCH("host_ecn", VIRTIO_NET_F_HOST_ECN, "the same with congestion notification"),
     SWITCH("host_ufo", VIRTIO_NET_F_HOST_UFO, "the back-end takes long UDP packets"),
+    SWITCH("host_uso", VIRTIO_NET_F_HOST_USO, "the back-end takes UDP packets to cut"),
     SWITCH("mrg_rxbuf", VIRTIO_NET_F_MRG_RXBUF, "a packet may take several receive buffers"),
     SWITCH("status", VIRTIO_NET_F_STATUS, "the driver sees whether the link is up"),
     SWITCH("ctrl_vq", VIRTIO_NET_F_CTRL_VQ, "there is a control queue"),

@@ -15,11 +15,22 @@
 #define VIRTIO_NET_TABLE_SIZE 64
 #define VIRTIO_NET_VLANS 4096
 
+/* Not in the kernel's headers of Debian 12 (virtio 1.2, 5.1.3). */
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO 56
+#endif
+#ifndef VIRTIO_NET_F_GUEST_HDRLEN
+#define VIRTIO_NET_F_GUEST_HDRLEN 59
+#endif
+
 /* The offloads that a driver may switch while the device runs: those it receives with. */
 #define VIRTIO_NET_OFFLOADS                                                                        \
     (UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4 |             \
      UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO6 | UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN |              \
-     UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO)
+     UINT64_C(1) << VIRTIO_NET_F_GUEST_UFO | UINT64_C(1) << VIRTIO_NET_F_GUEST_USO4 |              \
+     UINT64_C(1) << VIRTIO_NET_F_GUEST_USO6)
 
 typedef struct VirtioNetTable {
     GArray *entries; /* of uint8_t[NET_MAC_SIZE] */

@@ -32,12 +32,16 @@ static const struct {
 
 static const struct {
     gsize offset;
+    gboolean possible; /* value */
     const char *name, *reason;
 } refused[] = {
-    {offsetof(VirtioPci, options.iommu_platform), "iommu_platform", "the machine has no IOMMU"},
-    {offsetof(VirtioPci, options.ats), "ats", "the machine has no IOMMU"},
-    {offsetof(VirtioPci, options.modern_pio_notify), "modern-pio-notify",
+    {offsetof(VirtioPci, options.iommu_platform), FALSE, "iommu_platform",
+     "the machine has no IOMMU"},
+    {offsetof(VirtioPci, options.ats), FALSE, "ats", "the machine has no IOMMU"},
+    {offsetof(VirtioPci, options.modern_pio_notify), FALSE, "modern-pio-notify",
      "notifications go through memory"},
+    {offsetof(VirtioPci, options.ioeventfd), TRUE, "ioeventfd",
+     "a queue's notifications are an event fd of the backend's"},
 };
 
 #define SWITCH(name_, member, doc_, default_)                                                      \
@@ -72,6 +76,7 @@ const VmField virtio_pci_fields[] = {
     SWITCH("page-per-vq", page_per_vq,
            "a page for each queue's notifications, so that a backend can put its own there", FALSE),
     SWITCH("modern-pio-notify", modern_pio_notify, "only off is possible", FALSE),
+    SWITCH("ioeventfd", ioeventfd, "only on is possible", TRUE),
     {.name = NULL},
 };
 
@@ -105,9 +110,12 @@ gboolean virtio_pci_check_options(VirtioPci *device, GError **error)
     const char *name = pci_device_name(PCI_DEVICE(device));
 
     for (gsize i = 0; i < G_N_ELEMENTS(refused); i++) {
-        if (option_of(device, refused[i].offset)) {
-            vm_error_set(error, "device '%s': %s=on is not possible: %s; leave it off", name,
-                         refused[i].name, refused[i].reason);
+        gboolean possible = refused[i].possible;
+
+        if (option_of(device, refused[i].offset) != possible) {
+            vm_error_set(error, "device '%s': %s=%s is not possible: %s; leave it %s", name,
+                         refused[i].name, possible ? "off" : "on", refused[i].reason,
+                         possible ? "on" : "off");
             return FALSE;
         }
     }

@@ -123,7 +123,7 @@ static const BadOption refused[] = {
     {"-netdev foo,id=n -accel qtest", "-netdev foo|'n'|unknown type 'foo'|vhost-user"},
     {"-netdev id=n -accel qtest", "-netdev id=n|'n'|'type'|vhost-user"},
     {"-netdev vhost-user -accel qtest", "-netdev vhost-user|id=NAME"},
-    {"-netdev vhost-user,id=n -accel qtest", "-netdev|'n'|'chardev'"},
+    {"-netdev vhost-user,id=n -accel qtest", "-netdev|'n'|'chardev'|chardev=ID"},
     {"-netdev vhost-user,id=n,chardev=c -accel qtest", "-netdev|'n'|'chardev'|'c'"},
     {"-chardev null,id=c -netdev vhost-user,id=n,chardev=c -accel qtest", "-netdev|'n'|'c'|socket"},
     {"-chardev null,id=c -netdev vhost-user,id=n,chardev=c,queues=0 -accel qtest",

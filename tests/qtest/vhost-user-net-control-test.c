@@ -195,12 +195,13 @@ static uint64_t last_features(NetRig *net)
 /* A backend that can change offloads gets its features anew. */
 static void test_offloads(void)
 {
-    uint64_t offloads = BIT(VIRTIO_NET_F_GUEST_CSUM);
+    const uint64_t uso = BIT(54) | BIT(55); /* VIRTIO_NET_F_GUEST_USO4 and 6 */
+    uint64_t offloads = BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(54);
     BackendConfig config;
     NetRig net;
 
     net_rig_config(&config);
-    config.features |= BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+    config.features |= BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | uso;
     net_rig_start(&net, &config, "", "", "");
     g_autoptr(NetDriver) driver = net_driver_start(net.device, &net.memory, UINT64_MAX, 1, 4);
 
@@ -208,13 +209,15 @@ static void test_offloads(void)
     backend_clear(net.backend);
     g_assert_cmpint(net_driver_command(driver, 5, 0, &offloads, 8), ==, VIRTIO_NET_OK);
     g_assert_true(backend_wait(net.backend, VHOST_USER_SET_FEATURES, 1, NET_RIG_WAIT));
-    g_assert_cmphex(last_features(&net), ==, config.features & ~BIT(VIRTIO_NET_F_GUEST_TSO4));
+    g_assert_cmphex(last_features(&net), ==,
+                    config.features & ~(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(55)));
     /* They stay so over a pause, and until a reset. */
     backend_clear(net.backend);
     net_rig_command(&net, "{'execute':'stop'}");
     net_rig_command(&net, "{'execute':'cont'}");
     net_rig_wait_rings(&net, 2);
-    g_assert_cmphex(last_features(&net), ==, config.features & ~BIT(VIRTIO_NET_F_GUEST_TSO4));
+    g_assert_cmphex(last_features(&net), ==,
+                    config.features & ~(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(55)));
     offloads = BIT(VIRTIO_NET_F_GUEST_TSO6); /* not offered */
     g_assert_cmpint(net_driver_command(driver, 5, 0, &offloads, 8), ==, VIRTIO_NET_ERR);
     net_rig_exchange(&net, driver, 0, 99);

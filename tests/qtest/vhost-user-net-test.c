@@ -103,6 +103,77 @@ static void test_features(void)
     }
 }
 
+/* Each property takes away its feature, and those that cannot be without (virtio 1.2, 5.1.3.1). */
+static void test_switches(void)
+{
+    enum { USO4 = 54, USO6, HOST_USO, HASH_REPORT, HDRLEN = 59, RSS, RSC_EXT, STANDBY };
+    static const struct {
+        const char *property;
+        uint64_t gone;
+    } rows[] = {
+        {"csum", BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |
+                     BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) |
+                     BIT(VIRTIO_NET_F_HOST_UFO) | BIT(HOST_USO) | BIT(RSC_EXT)},
+        {"guest_csum", BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
+                           BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |
+                           BIT(VIRTIO_NET_F_GUEST_UFO) | BIT(USO4) | BIT(USO6)},
+        {"gso", BIT(VIRTIO_NET_F_GSO)},
+        {"guest_tso4", BIT(VIRTIO_NET_F_GUEST_TSO4)},
+        {"guest_tso6", BIT(VIRTIO_NET_F_GUEST_TSO6)},
+        {"guest_ecn", BIT(VIRTIO_NET_F_GUEST_ECN)},
+        {"guest_ufo", BIT(VIRTIO_NET_F_GUEST_UFO)},
+        {"guest_uso4", BIT(USO4)},
+        {"guest_uso6", BIT(USO6)},
+        {"guest_rsc_ext", BIT(RSC_EXT)},
+        {"guest_announce", BIT(VIRTIO_NET_F_GUEST_ANNOUNCE)},
+        {"host_tso4", BIT(VIRTIO_NET_F_HOST_TSO4)},
+        {"host_tso6", BIT(VIRTIO_NET_F_HOST_TSO6)},
+        {"host_ecn", BIT(VIRTIO_NET_F_HOST_ECN)},
+        {"host_ufo", BIT(VIRTIO_NET_F_HOST_UFO)},
+        {"host_uso", BIT(HOST_USO)},
+        {"mrg_rxbuf", BIT(VIRTIO_NET_F_MRG_RXBUF)},
+        {"status", BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE)},
+        {"ctrl_vq", BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |
+                        BIT(VIRTIO_NET_F_CTRL_VLAN) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+                        BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+                        BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)},
+        {"ctrl_rx", BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA)},
+        {"ctrl_vlan", BIT(VIRTIO_NET_F_CTRL_VLAN)},
+        {"ctrl_rx_extra", BIT(VIRTIO_NET_F_CTRL_RX_EXTRA)},
+        {"ctrl_mac_addr", BIT(VIRTIO_NET_F_CTRL_MAC_ADDR)},
+        {"ctrl_guest_offloads", BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)},
+        /* Two without which a third cannot be. */
+        {"guest_tso4=off,guest_tso6",
+         BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN)},
+        {"host_tso4=off,host_tso6", BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
+                                        BIT(VIRTIO_NET_F_HOST_ECN) | BIT(RSC_EXT)},
+    };
+    /* The backend has what there is, and what needs more than it: queues, hashes, another card. */
+    const uint64_t never = BIT(HASH_REPORT) | BIT(RSS) | BIT(STANDBY) | BIT(53) | BIT(4) |
+                           BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_MTU) |
+                           BIT(VIRTIO_NET_F_SPEED_DUPLEX);
+    const uint64_t kept = BIT(VIRTIO_NET_F_MAC) | BIT(HDRLEN) | BIT(VIRTIO_F_VERSION_1);
+    uint64_t all = kept;
+    BackendConfig config;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        all |= rows[i].gone;
+    }
+    net_rig_config(&config);
+    config.features |= all | never;
+    for (guint i = 0; i <= G_N_ELEMENTS(rows); i++) {
+        gboolean off = i < G_N_ELEMENTS(rows);
+        g_autofree char *property =
+            off ? g_strdup_printf(",%s=off", rows[i].property) : g_strdup("");
+        NetRig net;
+
+        g_test_message("%s", property);
+        net_rig_start(&net, &config, "", "", property);
+        g_assert_cmphex(virt_device_offered(net.device), ==, off ? all & ~rows[i].gone : all);
+        net_rig_end(&net);
+    }
+}
+
 /* --- pairs of queues --- */
 
 static void test_pairs(void)
@@ -251,6 +322,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vhost-user-net/packets", test_packets);
     g_test_add_func("/vhost-user-net/configuration", test_configuration);
     g_test_add_func("/vhost-user-net/features", test_features);
+    g_test_add_func("/vhost-user-net/switches", test_switches);
     g_test_add_func("/vhost-user-net/pairs", test_pairs);
     g_test_add_func("/vhost-user-net/pairs/not-chosen", test_no_pairs_chosen);
     g_test_add_func("/vhost-user-net/refused", test_refused);

@@ -38,7 +38,7 @@ typedef struct VirtioPciOptions {
     int disable_legacy;
     gboolean disable_modern;
     gboolean event_idx, indirect_desc, packed, in_order, queue_reset, notify_on_empty, any_layout;
-    gboolean iommu_platform, ats, page_per_vq, modern_pio_notify;
+    gboolean iommu_platform, ats, page_per_vq, modern_pio_notify, ioeventfd;
 } VirtioPciOptions;
 
 struct VirtioPci {
