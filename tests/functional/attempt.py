@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import time
 
-from guest import run_test
+from guest import run_tests
 from nested import ATTEMPTS, Host
 
 
@@ -55,7 +55,9 @@ class Attempt:
             yield host
 
 
-def run(test, options):
-    """Calls test(attempt) as often as it takes (run_test() of guest.py); the exit status."""
-    return run_test(lambda *rest: test(Attempt(options, *rest)), options.seconds, options.logs,
-                    ATTEMPTS)
+def run(options, *tests):
+    """Calls each test(attempt), as often as it takes (run_tests() of guest.py); the exit status.
+
+    What takes minutes is better two tests, each with a host and attempts of its own."""
+    return run_tests([lambda *rest, test=test: test(Attempt(options, *rest)) for test in tests],
+                     options.seconds, options.logs, ATTEMPTS)

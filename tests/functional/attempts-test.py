@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What counts of a test whose guest is lost: run_test() of guest.py, without any guest."""
+"""What counts of a test whose guest is lost: run_tests() of guest.py, without any guest."""
 import contextlib
 import io
 import sys
 import tempfile
 
-from guest import GuestError, Lost, Tap, run_test
+from guest import GuestError, Lost, Tap, run_tests
+from initramfs import Missing
 from qmp import QmpSilent
 
 
-def run(outcomes, attempts=3):
-    """Status and lines, less the notes, of a test whose attempts end as told: by an exception, or
+def run(outcomes, attempts=3, tests=1):
+    """Status and lines, less the notes, of tests whose attempts end as told: by an exception, or
     well for None."""
     left = list(outcomes)
 
@@ -24,13 +25,14 @@ def run(outcomes, attempts=3):
 
     with tempfile.TemporaryDirectory() as logs, \
             contextlib.redirect_stdout(io.StringIO()) as output:
-        status = run_test(test, 60, logs, attempts)
+        status = run_tests([test] * tests, 60, logs, attempts)
     lines = [line for line in output.getvalue().splitlines() if not line.startswith("#")]
     return status, lines, len(left)
 
 
 LOST = Lost("the guest is silent")
 GOOD = ["ok 1 begins", "ok 2 ends", "1..2"]
+TWICE = GOOD[:2] + ["ok 3 begins", "ok 4 ends", "1..4"]
 CASES = [
     ("nothing is lost", [None], 3, (0, GOOD, 0)),
     ("checks of lost attempts are not counted", [LOST, QmpSilent("no answer"), None], 3,
@@ -44,12 +46,21 @@ CASES = [
     ("one attempt is the rule", [LOST, None], 1,
      (1, ["ok 1 begins", "not ok 2 Lost: the guest is silent", "1..2"], 1)),
 ]
+TWO_TESTS = [
+    ("two tests", [None, None], 3, (0, TWICE, 0)),
+    ("each has attempts of its own", [LOST, LOST, None, LOST, LOST, None], 3, (0, TWICE, 0)),
+    ("the second is not begun when the first has failed", [GuestError("wrong"), None], 3,
+     (1, ["ok 1 begins", "not ok 2 GuestError: wrong", "1..2"], 1)),
+    ("what is missing for the second leaves the first", [None, Missing("no file")], 3,
+     (0, GOOD[:2] + ["ok 3 begins", "ok 4 the rest # SKIP no file", "1..4"], 0)),
+]
 
 
 def main():
     tap, failed = Tap(), False
-    for what, outcomes, attempts, expected in CASES:
-        result = run(outcomes, attempts)
+    rows = [(1, *row) for row in CASES] + [(2, *row) for row in TWO_TESTS]
+    for tests, what, outcomes, attempts, expected in rows:
+        result = run(outcomes, attempts, tests)
         if result == expected:
             tap.ok(what)
         else:

@@ -399,7 +399,7 @@ def main():
     parser.add_argument("--kernel", choices=("newest", "installed"), default="newest",
                         help="the guest's")
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
-    return run(test, parser.parse_args())
+    return run(parser.parse_args(), test)
 
 
 sys.exit(main())

@@ -266,29 +266,41 @@ def _attempt(test, tap, seconds, keep_in):
         sys.stdout.flush()
 
 
-def run_test(test, seconds, keep_in, attempts=1):
-    """Calls test(tap, directory, exits) and returns the exit status.
+def _try(test, tap, seconds, keep_in, attempts):
+    """Calls the test until its guest is not lost, that often at most; the exception that ended the
+    last attempt, if one did."""
+    for attempt in range(1, attempts + 1):
+        error = _attempt(test, tap, seconds, keep_in)
+        if attempt == attempts or not isinstance(error, (Lost, QmpSilent)):
+            return error
+        tap.note(f"attempt {attempt} of {attempts} has lost its guest and does not count")
+        tap.end_attempt(False)
 
-    exits is a contextlib.ExitStack for whatever has to be ended.  After seconds the test has
+
+def run_tests(tests, seconds, keep_in, attempts=1):
+    """Calls each test(tap, directory, exits) until one fails, and returns the exit status.
+
+    exits is a contextlib.ExitStack for whatever has to be ended.  After seconds a test has
     failed.  If it fails, the directory with all logs moves below the directory keep_in, and the
     ends of the logs are printed.
 
-    attempts  how often a test may begin anew whose guest was lost: for hosts that lose guests by
-              themselves.  A check that fails ends the test at once.
+    attempts  how often each may begin anew whose guest was lost: for hosts that lose guests by
+              themselves.  A check that fails ends everything at once.
     """
     tap = Tap(hold=attempts > 1)
+    error = None
     try:
-        for attempt in range(1, attempts + 1):
-            error = _attempt(test, tap, seconds, keep_in)
-            if attempt < attempts and isinstance(error, (Lost, QmpSilent)):
-                tap.note(f"attempt {attempt} of {attempts} has lost its guest and does not count")
-                tap.end_attempt(False)
-                continue
+        for test in tests:
+            error = _try(test, tap, seconds, keep_in, attempts)
+            tap.end_attempt(True)
             if error:
                 tap.fail(f"{type(error).__name__}: {error}")
-            tap.end_attempt(True)
-            tap.finish()
-            return 1 if error else 0
+                break
     except Missing as missing:
-        print(f"1..0 # SKIP {missing}")
-    return 0
+        if tap.count == 0:
+            print(f"1..0 # SKIP {missing}")
+            return 0
+        tap.skip("the rest", missing)
+        tap.end_attempt(True)
+    tap.finish()
+    return 1 if error else 0

@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 
-from guest import Guest, GuestError, run_test, start_process, wait_until
+from guest import Guest, GuestError, run_tests, start_process, wait_until
 from load import Load
 
 MIB = 1 << 20
@@ -174,7 +174,7 @@ def main():
     parser.add_argument("--dimms", type=int, default=32)
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
     options = parser.parse_args()
-    return run_test(lambda *rest: test(options, *rest), 240, options.logs)
+    return run_tests([lambda *rest: test(options, *rest)], 240, options.logs)
 
 
 sys.exit(main())

@@ -141,7 +141,7 @@ def main():
     parser = option_parser(__doc__, 580, backend="vhost-user-blk")
     parser.add_argument("--load", help="not used here")
     parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
-    return run(test, parser.parse_args())
+    return run(parser.parse_args(), test)
 
 
 sys.exit(main())

@@ -310,7 +310,7 @@ def main():
                         help="how often one DIMM is plugged and unplugged")
     parser.add_argument("--boots", type=int, default=0,
                         help="measure this many boots with 0, 64, 4,096 and 32,000 slots")
-    return run(test, parser.parse_args())
+    return run(parser.parse_args(), test)
 
 
 sys.exit(main())

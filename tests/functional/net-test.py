@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--virtiofsd", default="/usr/lib/qemu/virtiofsd")
     parser.add_argument("--ethtool", default="/sbin/ethtool")
     parser.add_argument("--dimms", type=int, default=64, help="how many are plugged, an even number")
-    return run(test, parser.parse_args())
+    return run(parser.parse_args(), test)
 
 
 sys.exit(main())

@@ -275,7 +275,7 @@ def test(attempt):
 def main():
     parser = option_parser(__doc__, 280, backend="vhost-user-blk", doorbell="doorbell-backend",
                            payload="the payload as an ELF image")
-    return run(test, parser.parse_args())
+    return run(parser.parse_args(), test)
 
 
 sys.exit(main())

@@ -79,7 +79,7 @@ def main():
                         help="seconds for adding them, besides --seconds")
     options = parser.parse_args()
     options.seconds += options.timeout
-    return run(test, options)
+    return run(options, test)
 
 
 sys.exit(main())
