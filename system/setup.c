@@ -280,13 +280,15 @@ gboolean setup_machine(const GArray *items, GError **error)
            make_serial_ports(items, error) && check_background(items, error) && make_devices(error);
 }
 
-gboolean setup_start(const GArray *items, GError **error)
+gboolean setup_complete(GError **error)
 {
     vm_globals_report_unused();
     device_set_machine_complete();
-    if (!machine_boot(error) || !accel_start(error)) {
-        return FALSE;
-    }
+    return machine_boot(error) && accel_start(error);
+}
+
+gboolean setup_start(const GArray *items, GError **error)
+{
     if (qtest_is_open()) {
         qtest_start();
     }

@@ -21,7 +21,11 @@ gboolean setup_print_only(const GArray *items, int *status);
  */
 gboolean setup_machine(const GArray *items, GError **error);
 
-/* The machine is complete: sessions are served and, without -S, the guest starts. */
+/* The machine is complete: its kernel is put into guest memory, its CPUs wait.  The last that may
+ * fail because of what the user gave. */
+gboolean setup_complete(GError **error);
+
+/* Sessions are served and, without -S, the guest starts. */
 gboolean setup_start(const GArray *items, GError **error);
 
 /* Ends everything in the reverse order; each wait has its own deadline. */

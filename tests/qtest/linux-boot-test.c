@@ -106,7 +106,10 @@ static void test_refused(void)
 
     check_refused(slots, "-m 1024K: the ACPI tables of -m slots=9 -smp 3 have ");
     check_refused(page, "-m 1028K: the ACPI tables of -m slots=0 -smp 1 have ");
+    g_autofree char *daemon = g_strconcat(small, " -daemonize", NULL);
+
     check_refused(small, "needs 3 MiB of RAM below 0x1f");
+    check_refused(daemon, "needs 3 MiB of RAM below 0x1f"); /* the parent learns of it */
 }
 
 int main(int argc, char **argv)
