@@ -207,7 +207,7 @@ static gboolean check_item(const CommandLineItem *item, GError **error)
                      item->value ? item->value : "", option->refusal);
         return FALSE;
     }
-    if (item->value && !*item->value) {
+    if (item->value && !*item->value && strcmp(option->name, "append") != 0) {
         vm_error_set(error, "-%s '': the argument is empty; expected -%s %s", option->name,
                      option->name, option->argument);
         return FALSE;

@@ -210,14 +210,14 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
     return accel_select(names->str, error);
 }
 
-/* -kernel and its like are properties of the machine. */
+/* -kernel and its like are properties of the machine; scripts write -append '' for none. */
 static void take_boot_options(const GArray *items, json_object *machine)
 {
     static const char *const names[] = {"kernel", "initrd", "append"};
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         const char *value = command_line_last(items, names[i]);
-        if (value) {
+        if (value && *value) {
             json_add_string(machine, names[i], value);
         }
     }

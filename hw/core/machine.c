@@ -265,6 +265,14 @@ static gboolean check_no_memory(Machine *machine, GError **error)
                      machine->memory_backend_id ? "memory-backend" : "slots and maxmem of '-m'");
         return FALSE;
     }
+    if (machine->kernel || machine->initrd || machine->append) {
+        vm_error_set(error, "machine '%s' starts no kernel: leave out -%s",
+                     MACHINE_GET_CLASS(machine)->name,
+                     machine->kernel   ? "kernel"
+                     : machine->initrd ? "initrd"
+                                       : "append");
+        return FALSE;
+    }
     machine->ram_size = 0;
     return TRUE;
 }

@@ -203,11 +203,14 @@ static gboolean choose_address(const LinuxBoot *boot, const struct setup_header 
 
     *address = MAX(header->pref_address, BOOT_KERNEL_LOWEST);
     if (*address > board->low_ram || room > board->low_ram - *address) {
+        gboolean possible = *address <= board->low_limit && room <= board->low_limit - *address;
         uint64_t needed = *address / MIB + (*address % MIB + room + MIB - 1) / MIB;
         vm_error_set(error,
-                     "-kernel %s: needs %" PRIu64 " MiB of RAM below 0x%" PRIx64
-                     " to start; give the guest more with -m",
-                     boot->kernel_path, needed, board->low_ram);
+                     "-kernel %s: needs the first %" PRIu64
+                     " MiB of RAM to start, and free RAM ends at 0x%" PRIx64 "; %s",
+                     boot->kernel_path, needed, board->low_ram,
+                     possible ? "give the guest more with -m"
+                              : "this machine never has so much in one piece, use another kernel");
         return FALSE;
     }
     return TRUE;
@@ -218,14 +221,14 @@ gboolean bzimage_load(LinuxBoot *boot, const BootBoard *board, GError **error)
     g_autofree struct boot_params *parameters = g_new0(struct boot_params, 1);
     struct setup_header *header = &parameters->hdr;
     const char *bytes = g_bytes_get_data(boot->kernel, NULL);
-    uint64_t kernel, initrd, limit;
+    uint64_t kernel, initrd;
 
     read_header(boot, header);
     if (!choose_address(boot, header, board, &kernel, error)) {
         return FALSE;
     }
-    limit = MIN(board->low_ram, (uint64_t)header->initrd_addr_max + 1);
-    if (!boot_place_initrd(boot, kernel + kernel_room(boot, header), limit, &initrd, error) ||
+    if (!boot_place_initrd(boot, board, kernel + kernel_room(boot, header),
+                           (uint64_t)header->initrd_addr_max + 1, &initrd, error) ||
         !boot_place_command_line(boot, header->cmdline_size, error) ||
         !boot_write(kernel, bytes + setup_size(header),
                     g_bytes_get_size(boot->kernel) - setup_size(header), "the kernel", error) ||

@@ -27,10 +27,10 @@ struct LinuxBoot {
 gboolean boot_write(uint64_t address, const void *bytes, gsize size, const char *what,
                     GError **error);
 
-/* Puts the initrd as high as possible below @limit (exclusive) and above @floor; *@address is 0
- * without one. */
-gboolean boot_place_initrd(LinuxBoot *boot, uint64_t floor, uint64_t limit, uint64_t *address,
-                           GError **error);
+/* Puts the initrd as high as possible below @limit (exclusive), which is the kernel's, and the end
+ * of RAM, and above @floor; *@address is 0 without one. */
+gboolean boot_place_initrd(LinuxBoot *boot, const BootBoard *board, uint64_t floor, uint64_t limit,
+                           uint64_t *address, GError **error);
 
 /* The command line at BOOT_COMMAND_LINE; at most @maximum bytes without its NUL. */
 gboolean boot_place_command_line(LinuxBoot *boot, gsize maximum, GError **error);

@@ -160,9 +160,16 @@ gboolean boot_write(uint64_t address, const void *bytes, gsize size, const char 
     return TRUE;
 }
 
-gboolean boot_place_initrd(LinuxBoot *boot, uint64_t floor, uint64_t limit, uint64_t *address,
-                           GError **error)
+/* Bytes of an initrd that fit; what they begin with is a page of their own. */
+static uint64_t initrd_room(uint64_t floor, uint64_t limit)
 {
+    return limit > floor + PAGE_SIZE ? limit - floor - PAGE_SIZE : 0;
+}
+
+gboolean boot_place_initrd(LinuxBoot *boot, const BootBoard *board, uint64_t floor, uint64_t limit,
+                           uint64_t *address, GError **error)
+{
+    uint64_t most = initrd_room(floor, MIN(limit, board->low_limit));
     gsize size;
 
     *address = 0;
@@ -170,7 +177,16 @@ gboolean boot_place_initrd(LinuxBoot *boot, uint64_t floor, uint64_t limit, uint
         return TRUE;
     }
     size = g_mapped_file_get_length(boot->initrd);
-    if (limit < floor || size > limit - floor || limit - size < floor + PAGE_SIZE) {
+    if (size > most) {
+        vm_error_set(error,
+                     "-initrd %s: has %zu bytes, and this kernel and machine take %" PRIu64
+                     " at most, which lie below guest address 0x%" PRIx64 " however much RAM "
+                     "there is; use a smaller one",
+                     boot->initrd_path, size, most, MIN(limit, board->low_limit));
+        return FALSE;
+    }
+    limit = MIN(limit, board->low_ram);
+    if (size > initrd_room(floor, limit)) {
         vm_error_set(
             error,
             "-initrd %s: %zu bytes do not fit between the kernel and guest address 0x%" PRIx64

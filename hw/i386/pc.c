@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The pc machine: RAM with the hole under 4 GiB, the area for memory devices behind it, PCI,
- * ACPI and fw_cfg.  It has no CPU yet: an accelerator or a test program makes the accesses.
+ * ACPI and fw_cfg.  Its CPUs are the accelerator's; under qtest a test program plays them.
  */
 #include "hw/i386/pc.h"
 
@@ -327,7 +327,7 @@ static gboolean boot(Machine *machine, GError **error)
     PcMachine *pc = (PcMachine *)machine;
     uint64_t low = MIN(machine->ram_size, PC_HOLE_BASE);
     uint64_t end = vmgenid_exists() ? low - PC_PAGE : low; /* of what the kernel may overwrite */
-    BootBoard board = {.memory = memory};
+    BootBoard board = {.memory = memory, .low_limit = PC_HOLE_BASE};
 
     if (!pc->linux_boot) {
         return !ACCEL_GET_CLASS(accel_current())->has_cpus || no_kernel(pc, error);

@@ -159,11 +159,15 @@ static gboolean load_segment(LinuxBoot *boot, const BootBoard *board, const Elf6
         return FALSE;
     }
     if (segment->p_paddr > board->low_ram || segment->p_memsz > board->low_ram - segment->p_paddr) {
+        gboolean possible = segment->p_paddr <= board->low_limit &&
+                            segment->p_memsz <= board->low_limit - segment->p_paddr;
         vm_error_set(error,
                      "-kernel %s: a segment needs %" PRIu64 " bytes at guest address 0x%" PRIx64
-                     ", where RAM ends at 0x%" PRIx64 "; give the guest more with -m",
+                     ", where RAM ends at 0x%" PRIx64 "; %s",
                      boot->kernel_path, (uint64_t)segment->p_memsz, (uint64_t)segment->p_paddr,
-                     board->low_ram);
+                     board->low_ram,
+                     possible ? "give the guest more with -m"
+                              : "this machine never has so much in one piece, use another kernel");
         return FALSE;
     }
     /* What follows in memory begins as zeros: RAM is at the first start, and a reset kernel clears
@@ -227,7 +231,7 @@ gboolean pvh_load(LinuxBoot *boot, const BootBoard *board, GError **error)
 
     if (!read_head(boot, &head) || !find_entry(boot, &head, &state.entry) ||
         !load_segments(boot, board, &head, &end, error) ||
-        !boot_place_initrd(boot, end, board->low_ram, &initrd, error) ||
+        !boot_place_initrd(boot, board, end, board->low_limit, &initrd, error) ||
         !boot_place_command_line(boot, COMMAND_LINE_MAXIMUM, error) ||
         !place_start_info(boot, board, initrd, error) ||
         !boot_place_gdt(FALSE, &state.gdt_limit, error)) {

@@ -40,8 +40,10 @@ int LLVMFuzzerInitialize(int *argc G_GNUC_UNUSED, char ***argv G_GNUC_UNUSED)
 
 static gboolean load(const char *kernel, const char *initrd, GError **error)
 {
-    const BootBoard board = {
-        .memory = memory_map, .low_ram = RAM_SIZE - TABLES, .rsdp = RAM_SIZE - TABLES};
+    const BootBoard board = {.memory = memory_map,
+                             .low_ram = RAM_SIZE - TABLES,
+                             .low_limit = UINT64_C(3) << 30,
+                             .rsdp = RAM_SIZE - TABLES};
     g_autoptr(LinuxBoot) boot = linux_boot_new(kernel, initrd, "quiet", error);
 
     return boot && linux_boot_load(boot, &board, error);

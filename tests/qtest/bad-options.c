@@ -93,6 +93,8 @@ static const BadOption refused[] = {
     {"-kernel /etc/passwd -accel qtest", "-kernel /etc/passwd|bzImage"},
     {"-initrd initrd.gz -accel qtest", "-initrd|-kernel"},
     {"-append quiet -accel qtest", "-append|-kernel"},
+    {"-M none -kernel /etc/passwd", "'none'|starts no kernel|-kernel"},
+    {"-M none -append quiet", "'none'|starts no kernel|-append"},
     {"-bios b.bin", "-bios b.bin|no firmware|-kernel"},
     {"-rtc base=gmt", "-rtc base=gmt|utc, localtime or a date"},
     {"-rtc base=1969-12-31", "-rtc base=1969-12-31|a date from 1970 to 2199"},

@@ -53,6 +53,7 @@ static const GoodRow good_rows[] = {
     {QTEST "-m size=0.25G", MEMORY, "'base-memory':268435456"},
     {QTEST "-m 262144k", MEMORY, "'base-memory':268435456"},
     {QTEST "-m 0x100", MEMORY, "'base-memory':268435456"},
+    {QTEST "-append x -append ''", MEMORY, "'base-memory':134217728"},
     {QTEST "-m 1G -m 64M", MEMORY, "'base-memory':67108864"},
     {QTEST "-m 64M -m slots=2,maxmem=1G", MEMORY, "'base-memory':67108864"},
     {QTEST "-m 64M,slots=2,maxmem=64M", MEMORY, "'base-memory':67108864"},

@@ -108,8 +108,11 @@ static void test_refused(void)
     check_refused(page, "-m 1028K: the ACPI tables of -m slots=0 -smp 1 have ");
     g_autofree char *daemon = g_strconcat(small, " -daemonize", NULL);
 
-    check_refused(small, "needs 3 MiB of RAM below 0x1f");
-    check_refused(daemon, "needs 3 MiB of RAM below 0x1f"); /* the parent learns of it */
+    check_refused(small, "needs the first 3 MiB of RAM to start, and free RAM ends at 0x1f");
+    check_refused(
+        daemon,
+        "needs the first 3 MiB of RAM to start, and free RAM ends at 0x1f"); /* the parent learns of
+                                                                                it */
 }
 
 int main(int argc, char **argv)

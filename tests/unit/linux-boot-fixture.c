@@ -41,7 +41,8 @@ void save_initrd(gsize size)
 
 BootBoard board(void)
 {
-    return (BootBoard){.memory = memory_map, .low_ram = LOW_RAM, .rsdp = RSDP};
+    return (BootBoard){
+        .memory = memory_map, .low_ram = LOW_RAM, .low_limit = LOW_LIMIT, .rsdp = RSDP};
 }
 
 gboolean start(const char *initrd, const char *command_line, GError **error)

@@ -6,7 +6,8 @@
 #include "hw/i386/linux-boot.h"
 
 #define RAM_SIZE (UINT64_C(8) << 20)
-#define LOW_RAM (RAM_SIZE - 0x3000) /* tables lie above */
+#define LOW_RAM (RAM_SIZE - 0x3000)   /* tables lie above */
+#define LOW_LIMIT (UINT64_C(3) << 30) /* where a PC's RAM has its hole */
 #define RSDP UINT64_C(0x7fd000)
 
 #define GZIP_DAMAGED                                                                               \

@@ -4,6 +4,7 @@
 #include "linux-boot-fixture.h"
 
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 static void test_not_a_kernel(void)
 {
@@ -100,6 +101,10 @@ static void test_bad_bzimage(void)
                   "(Linux 3.8)");
 }
 
+#define NEEDED " of RAM to start, and free RAM ends at 0x7fd000; "
+#define MORE_RAM "give the guest more with -m"
+#define NEVER "this machine never has so much in one piece, use another kernel"
+
 static void test_bzimage_does_not_fit(void)
 {
     static const struct {
@@ -107,22 +112,29 @@ static void test_bzimage_does_not_fit(void)
         guint32 init_size;
         const char *message;
     } cases[] = {
-        {0x200000, 0x800000, "needs 10 MiB of RAM below 0x7fd000 to start"},
-        {0x10000000, 1, "needs 257 MiB of RAM below 0x7fd000 to start"},
-        {UINT64_MAX, 1, "needs 17592186044417 MiB of RAM below 0x7fd000 to start"},
-        {UINT64_MAX, UINT32_MAX, "needs 17592186048512 MiB of RAM below 0x7fd000 to start"},
+        {0x200000, 0x800000, "10 MiB" NEEDED MORE_RAM},
+        {0x10000000, 1, "257 MiB" NEEDED MORE_RAM},
+        {0xbfff0000, 0x10000, "3072 MiB" NEEDED MORE_RAM},
+        {0xbfff0000, 0x10001, "3073 MiB" NEEDED NEVER},
+        {UINT64_MAX, 1, "17592186044417 MiB" NEEDED NEVER},
+        {UINT64_MAX, UINT32_MAX, "17592186048512 MiB" NEEDED NEVER},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         GByteArray *image = image_bzimage();
-        g_autofree char *message = g_strconcat("-kernel KERNEL: ", cases[i].message,
-                                               "; give the guest more with -m", NULL);
+        g_autofree char *message =
+            g_strconcat("-kernel KERNEL: needs the first ", cases[i].message, NULL);
         image_header(image)->pref_address = cases[i].address;
         image_header(image)->init_size = cases[i].init_size;
         save_kernel(image);
         check_refused(NULL, NULL, message);
     }
 }
+
+/* What more RAM does not help: the kernel's own limit, or the hole below 4 GiB. */
+#define AT_MOST(bytes, limit)                                                                      \
+    ", and this kernel and machine take " bytes " at most, which lie below guest address " limit   \
+    " however much RAM there is; use a smaller one"
 
 static void test_initrd_and_command_line(void)
 {
@@ -142,9 +154,7 @@ static void test_initrd_and_command_line(void)
     image_header(image)->initrd_addr_max = 0x1000; /* below the kernel */
     save_kernel(image);
     save_initrd(1);
-    check_refused(initrd_path, NULL,
-                  "-initrd INITRD: 1 bytes do not fit between the kernel and guest address 0x1001; "
-                  "give the guest more with -m");
+    check_refused(initrd_path, NULL, "-initrd INITRD: has 1 bytes" AT_MOST("0", "0x1001"));
     save(initrd_path, "", 0);
     check_refused(initrd_path, NULL, "-initrd INITRD: is empty");
     g_assert_cmpint(g_unlink(initrd_path), ==, 0);
@@ -237,24 +247,25 @@ static void test_bad_segments(void)
 }
 
 /* What follows in memory counts as well: neither the tables nor the initrd may lie in it. */
+#define ENDS ", where RAM ends at 0x7fd000; "
+
 static void test_segments_do_not_fit(void)
 {
     static const struct {
         uint64_t address, size;
         const char *message;
     } cases[] = {
-        {0x200000, 0x5fd001, "needs 6279169 bytes at guest address 0x200000"},
-        {0x200000, UINT64_MAX, "needs 18446744073709551615 bytes at guest address 0x200000"},
-        {0x7fe000, 5000, "needs 5000 bytes at guest address 0x7fe000"},
-        {UINT64_C(1) << 32, 5000, "needs 5000 bytes at guest address 0x100000000"},
-        {UINT64_MAX - 10, 5000, "needs 5000 bytes at guest address 0xfffffffffffffff5"},
+        {0x200000, 0x5fd001, "6279169 bytes at guest address 0x200000" ENDS MORE_RAM},
+        {0x200000, UINT64_MAX, "18446744073709551615 bytes at guest address 0x200000" ENDS NEVER},
+        {0x7fe000, 5000, "5000 bytes at guest address 0x7fe000" ENDS MORE_RAM},
+        {UINT64_C(1) << 32, 5000, "5000 bytes at guest address 0x100000000" ENDS NEVER},
+        {UINT64_MAX - 10, 5000, "5000 bytes at guest address 0xfffffffffffffff5" ENDS NEVER},
     };
     GByteArray *image;
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *message =
-            g_strconcat("-kernel KERNEL: a segment ", cases[i].message,
-                        ", where RAM ends at 0x7fd000; give the guest more with -m", NULL);
+            g_strconcat("-kernel KERNEL: a segment needs ", cases[i].message, NULL);
         elf(&image)->load_segment.p_paddr = cases[i].address;
         image_elf_head(image)->load_segment.p_memsz = cases[i].size;
         save_kernel(image);
@@ -269,6 +280,36 @@ static void test_segments_do_not_fit(void)
                   "0x7fd000; give the guest more with -m");
 }
 
+/* Files with holes: their sizes are all that is looked at before they are refused. */
+static void test_initrd_too_large(void)
+{
+    g_autofree char *limit = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)0x80000000 - 0x209000);
+    g_autofree char *own = g_strconcat(
+        "-initrd INITRD: has 2147483648 bytes, and this kernel and machine take ", limit, NULL);
+    GByteArray *image = image_bzimage();
+
+    image_header(image)->initrd_addr_max = 0x7fffffff;
+    save_kernel(image);
+    save_initrd(1);
+    g_assert_cmpint(truncate(initrd_path, G_GINT64_CONSTANT(0x80000000)), ==, 0);
+    g_autofree char *message =
+        g_strconcat(own,
+                    " at most, which lie below guest address 0x80000000 however much RAM "
+                    "there is; use a smaller one",
+                    NULL);
+    check_refused(initrd_path, NULL, message);
+    /* One that would fit into more RAM. */
+    g_assert_cmpint(truncate(initrd_path, G_GINT64_CONSTANT(0x80000000) - 0x209000), ==, 0);
+    check_refused(initrd_path, NULL,
+                  "-initrd INITRD: 2145349632 bytes do not fit between the kernel and guest "
+                  "address 0x7fd000; give the guest more with -m");
+    /* A PVH kernel says nothing of a limit: the hole below 4 GiB is it. */
+    save_kernel(image_elf());
+    g_assert_cmpint(truncate(initrd_path, G_GINT64_CONSTANT(0xc0000000)), ==, 0);
+    check_refused(initrd_path, NULL,
+                  "-initrd INITRD: has 3221225472 bytes" AT_MOST("3219091456", "0xc0000000"));
+}
+
 /* A bzImage that is larger than it says: the initrd stays behind all of it. */
 static void test_initrd_behind_file(void)
 {
@@ -278,9 +319,7 @@ static void test_initrd_behind_file(void)
     image_header(image)->initrd_addr_max = IMAGE_KERNEL_ADDRESS + 0x1fff;
     save_kernel(image);
     save_initrd(1);
-    check_refused(initrd_path, NULL,
-                  "-initrd INITRD: 1 bytes do not fit between the kernel and guest address "
-                  "0x202000; give the guest more with -m");
+    check_refused(initrd_path, NULL, "-initrd INITRD: has 1 bytes" AT_MOST("0", "0x202000"));
 }
 
 int main(int argc, char **argv)
@@ -295,6 +334,7 @@ int main(int argc, char **argv)
     g_test_add_func("/linux-boot/elf-without-note", test_elf_without_note);
     g_test_add_func("/linux-boot/bad-segments", test_bad_segments);
     g_test_add_func("/linux-boot/segments-do-not-fit", test_segments_do_not_fit);
+    g_test_add_func("/linux-boot/initrd-too-large", test_initrd_too_large);
     g_test_add_func("/linux-boot/initrd-behind-file", test_initrd_behind_file);
     int result = g_test_run();
     boot_fixture_end();

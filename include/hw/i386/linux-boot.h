@@ -26,6 +26,7 @@ typedef struct BootMemory {
 typedef struct BootBoard {
     const GArray *memory; /* of BootMemory, sorted, without overlaps */
     uint64_t low_ram;     /* end of the RAM that begins at 1 MiB: kernel and initrd go below */
+    uint64_t low_limit;   /* where that end would be with as much RAM as can be */
     uint64_t rsdp;        /* of the ACPI tables, 0: none */
 } BootBoard;
 
