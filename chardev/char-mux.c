@@ -341,9 +341,9 @@ static Chardev *chardev_mux_new_port(Chardev *chardev)
     return &port->parent;
 }
 
-static char *chardev_mux_filename(Chardev *chardev)
+static gboolean chardev_mux_is_used(Chardev *chardev)
 {
-    return chardev_filename(CHARDEV_MUX(chardev)->base);
+    return CHARDEV_MUX(chardev)->ports->len > 0;
 }
 
 static void chardev_mux_finalize(GObject *object)
@@ -361,7 +361,7 @@ static void chardev_mux_class_init(ChardevClass *class)
     class->close = chardev_mux_close;
     class->attached = chardev_mux_attached;
     class->port = chardev_mux_new_port;
-    class->filename = chardev_mux_filename;
+    class->is_used = chardev_mux_is_used;
     vm_object_class_install_fields(class, chardev_mux_fields);
 }
 

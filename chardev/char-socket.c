@@ -99,6 +99,11 @@ static void watch_listener(ChardevSocket *socket)
     }
 }
 
+static const char *scheme_of(const ChardevSocket *socket)
+{
+    return socket->telnet ? "telnet:" : "tcp:";
+}
+
 static gboolean open_server(ChardevSocket *socket, GError **error)
 {
     if (socket->addresses) {
@@ -114,7 +119,7 @@ static gboolean open_server(ChardevSocket *socket, GError **error)
     if (socket->port) {
         g_autofree char *bound = socket_address_of(socket->listener, FALSE);
         g_free(socket->name);
-        socket->name = g_strconcat("tcp:", bound, NULL);
+        socket->name = g_strconcat(scheme_of(socket), bound, NULL);
     }
     watch_listener(socket);
     socket->parent.awaited = socket->wait;
@@ -307,14 +312,15 @@ static const RelayProtocol *chardev_socket_protocol(Chardev *chardev)
 static char *chardev_socket_filename(Chardev *chardev)
 {
     ChardevSocket *socket = CHARDEV_SOCKET(chardev);
-    g_autofree char *peer = NULL;
+    const char *role = socket->server ? ",server=on" : "";
 
     if (chardev->connected && socket->port && chardev_wire(chardev) >= 0) {
-        g_autofree char *text = socket_address_of(chardev_wire(chardev), TRUE);
-        peer = g_strconcat(" <-> ", text, NULL);
+        g_autofree char *here = socket_address_of(chardev_wire(chardev), FALSE);
+        g_autofree char *peer = socket_address_of(chardev_wire(chardev), TRUE);
+
+        return g_strconcat(scheme_of(socket), here, role, " <-> ", peer, NULL);
     }
-    return g_strconcat(chardev->connected ? "" : "disconnected:", socket->name,
-                       socket->server ? ",server=on" : "", peer, NULL);
+    return g_strconcat(chardev->connected ? "" : "disconnected:", socket->name, role, NULL);
 }
 
 static void chardev_socket_finalize(GObject *object)

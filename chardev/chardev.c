@@ -275,6 +275,13 @@ void chardev_set_connection(Chardev *chardev, int input, int output)
     }
 }
 
+gboolean chardev_is_used(Chardev *chardev)
+{
+    ChardevClass *class = CHARDEV_GET_CLASS(chardev);
+
+    return class->is_used ? class->is_used(chardev) : chardev->frontend != NULL;
+}
+
 char *chardev_filename(Chardev *chardev)
 {
     ChardevClass *class = CHARDEV_GET_CLASS(chardev);

@@ -15,7 +15,7 @@ static void describe(VmObject *object, gpointer list)
 
     json_add_string(entry, "label", object->id);
     json_add_string(entry, "filename", filename);
-    json_add_bool(entry, "frontend-open", chardev->frontend != NULL);
+    json_add_bool(entry, "frontend-open", chardev_is_used(chardev));
     json_object_array_add(list, entry);
 }
 

@@ -67,6 +67,8 @@ typedef struct ChardevClass {
     int (*wire)(Chardev *chardev);
     /* query-chardev's filename, "unix:/path,server=on" and so on.  Caller frees. */
     char *(*filename)(Chardev *chardev);
+    /* Whether anybody uses it; NULL: whoever attached a frontend does. */
+    gboolean (*is_used)(Chardev *chardev);
 } ChardevClass;
 
 #define TYPE_CHARDEV (chardev_get_type())
@@ -155,6 +157,7 @@ gboolean chardev_open_log(Chardev *chardev, GError **error);
 void chardev_set_connection(Chardev *chardev, int input, int output);
 
 char *chardev_filename(Chardev *chardev); /* caller frees */
+gboolean chardev_is_used(Chardev *chardev);
 /* Whether users may name it; a multiplexer's ports are made by the multiplexer. */
 gboolean chardev_is_backend(GType type);
 void chardev_print_help(void); /* -chardev help */

@@ -88,7 +88,7 @@ static void test_nographic(void)
                           "monitor - type 'help' for more information");
     human_expect(console.human, HUMAN_PROMPT);
     human_check(console.human, "info status", "VM status: running\n");
-    human_check(console.human, "info chardev", "serial0: filename=stdio\n");
+    human_check(console.human, "info chardev", "serial0: filename=mux\n");
     guest_says(&console, "meanwhile");
     human_expect(console.human, "meanwhile");
     human_type(console.human, "\x01"
@@ -126,6 +126,11 @@ static void test_defaults(void)
         {"-nographic -nodefaults", "stdio", TRUE},
         {"-display none", "stdio", TRUE},
         {"-serial mon:stdio", "'label':'serial0-base','filename':'stdio'", FALSE},
+        {"-serial mon:stdio", "'label':'serial0','filename':'mux','frontend-open':true", FALSE},
+        {"-chardev null,id=n -chardev mux,id=m0,chardev=n",
+         "'label':'m0','filename':'mux','frontend-open':false", FALSE},
+        {"-serial telnet:127.0.0.1:0,server=on,wait=off",
+         "'label':'serial0','filename':'disconnected:telnet:127.0.0.1:", FALSE},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -238,7 +238,15 @@ static void test_tcp(void)
     turn_until(&server_user.opened, 1);
     check_pipe(&client_user, server_user.input);
     g_autofree char *connected = chardev_filename(server);
-    g_assert_nonnull(strstr(connected, ",server=on <-> 127.0.0.1:"));
+    g_autofree char *from = chardev_filename(client);
+    g_autofree char *here = g_strdup_printf("tcp:127.0.0.1:%s,server=on <-> ", port);
+    g_autofree char *there = g_strdup_printf(" <-> 127.0.0.1:%s", port);
+    g_assert_true(g_str_has_prefix(connected, here));
+    g_assert_true(g_str_has_suffix(from, there));
+    /* What is one end's peer is where the other one is. */
+    from[strlen(from) - strlen(there)] = '\0';
+    g_assert_true(g_str_has_prefix(from, "tcp:"));
+    g_assert_cmpstr(from + strlen("tcp:"), ==, connected + strlen(here));
 
     g_autofree char *taken = g_strdup_printf("tcp:127.0.0.1:%s,server=on,wait=off", port);
     g_assert_null(chardev_create_short("t2", taken, &error));
