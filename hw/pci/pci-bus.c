@@ -65,9 +65,15 @@ static PciDevice *selected_device(PciBus *bus)
     return pci_bus_device(bus, (bus->latch >> 8) & 0xff, TRUE);
 }
 
-static unsigned selected_register(PciBus *bus, uint64_t offset)
+/*
+ * The register that an access of @size bytes at @offset of the data port means.  Software by the
+ * specification leaves bits 0 and 1 of the address 0 and says the byte by the port.  There is other
+ * that says it in these bits and always uses the first port; both work.  An access stays naturally
+ * aligned.
+ */
+static unsigned selected_register(PciBus *bus, uint64_t offset, unsigned size)
 {
-    return (bus->latch & 0xfc) + offset;
+    return ((bus->latch & 0xff) | offset) & ~(size - 1);
 }
 
 static uint64_t data_port_read(gpointer opaque, uint64_t offset, unsigned size)
@@ -79,9 +85,9 @@ static uint64_t data_port_read(gpointer opaque, uint64_t offset, unsigned size)
     if (!device) {
         return ~UINT64_C(0);
     }
-    value = pci_config_read(device, selected_register(bus, offset), size);
+    value = pci_config_read(device, selected_register(bus, offset, size), size);
     trace(pci_config_read, "%02x.%x register 0x%02x size %u value 0x%x", device->devfn >> 3,
-          device->devfn & 7, selected_register(bus, offset), size, value);
+          device->devfn & 7, selected_register(bus, offset, size), size, value);
     return value;
 }
 
@@ -94,8 +100,8 @@ static void data_port_write(gpointer opaque, uint64_t offset, uint64_t value, un
         return;
     }
     trace(pci_config_write, "%02x.%x register 0x%02x size %u value 0x%x", device->devfn >> 3,
-          device->devfn & 7, selected_register(bus, offset), size, (uint32_t)value);
-    pci_config_write(device, selected_register(bus, offset), value, size);
+          device->devfn & 7, selected_register(bus, offset, size), size, (uint32_t)value);
+    pci_config_write(device, selected_register(bus, offset, size), value, size);
 }
 
 static const IoOps address_port_ops = {

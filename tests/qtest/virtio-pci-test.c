@@ -127,6 +127,9 @@ static void test_config_access(void)
         pci_config_writew(pci, PCI_COMMAND, (uint16_t)command);
         g_assert_cmphex(pci_config_readw(pci, PCI_COMMAND), ==, command);
     }
+    /* A driver that says the byte in the address and not by the port. */
+    qtest_outl(rig->qtest, 0xcf8, 0x80000000 | DISK_DEVFN << 8 | PCI_SUBSYSTEM_ID);
+    g_assert_cmphex(qtest_inw(rig->qtest, 0xcfc), ==, VIRTIO_ID_BLOCK);
     qtest_outl(rig->qtest, 0xcf8, 0x2000); /* not enabled */
     g_assert_cmphex(qtest_inl(rig->qtest, 0xcfc), ==, UINT32_MAX);
     qtest_outl(rig->qtest, 0xcf8, 0x80010000 | DISK_DEVFN << 8); /* bus 1 */
@@ -440,7 +443,7 @@ static void test_fuzz(void)
         }
         if (g_rand_int_range(random, 0, 20) == 0) {
             qtest_outl(rig->qtest, 0xcf8,
-                       0x80000000 | DISK_DEVFN << 8 | (g_rand_int(random) & 0xfc));
+                       0x80000000 | DISK_DEVFN << 8 | (g_rand_int(random) & 0xff));
             fuzz_access(rig->qtest, random, 0xcfc + (g_rand_int(random) & 3), TRUE);
         }
         if (accesses % 200 == 0) {

@@ -174,6 +174,30 @@ static void test_slots(void)
 
 /* --- configuration space --- */
 
+/* Which byte it is may also be said by bits 0 and 1 of the address, whatever the width. */
+static void test_address_bits(void)
+{
+    static const struct {
+        uint8_t low;
+        uint16_t port;
+        unsigned size;
+        uint32_t value;
+    } rows[] = {{2, 0xcfc, 2, 0x5678}, {1, 0xcfc, 1, 0x12},      {3, 0xcfc, 1, 0x56},
+                {2, 0xcfd, 1, 0x56},   {2, 0xcfe, 2, 0x5678},    {1, 0xcfc, 2, 0x1234},
+                {3, 0xcfc, 2, 0x5678}, {3, 0xcfc, 4, 0x56781234}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        port_write(0xcf8, 0x80000000 | DEVFN << 8 | rows[i].low, 4);
+        g_assert_cmphex(port_read(rows[i].port, rows[i].size), ==, rows[i].value);
+    }
+    port_write(0xcf8, 0x80000000 | DEVFN << 8 | 0xff, 4); /* the last register, from inside */
+    for (unsigned size = 1; size <= 4; size *= 2) {
+        port_write(0xcff, UINT32_MAX, size);
+        port_write(0xcfc, UINT32_MAX, size);
+        g_assert_cmphex(port_read(0xcfc, size), ==, 0);
+    }
+}
+
 static void test_config(void)
 {
     PciBus *bus = add_bus();
@@ -198,6 +222,7 @@ static void test_config(void)
     port_write(0xcf9, 0x06, 1); /* reset control, not the address */
     g_assert_cmphex(port_read(0xcf8, 4), ==, 0x80000000 | DEVFN << 8);
     g_assert_cmphex(port_read(0xcfd, 2), ==, 0x7812);
+    test_address_bits();
 
     config_write(DEVFN, 0, 0, 4); /* read-only */
     config_write(DEVFN, PCI_INTERRUPT_PIN, 4, 1);
