@@ -67,6 +67,7 @@ gboolean vhost_user_kind_prepare(VhostUserPci *device, GError **error)
         .config_minimum = from_backend ? kind->config_minimum : 0,
         .needs_config = from_backend,
         .queues = kind->queues + device->num_queues,
+        .queues_of_kind = kind->queues,
         /* Queues that every device of the kind has need no asking. */
         .queues_without_mq = kind->queues + MIN(device->num_queues, 1),
         .needs_mq = TRUE,

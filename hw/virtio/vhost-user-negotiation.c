@@ -106,7 +106,10 @@ static gboolean negotiate_queues(VhostUserSession *session, GError **error)
     uint64_t granted = MAX(needs->queues_without_mq, 1);
     guint wanted = session->queues_wanted;
 
-    if (vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_MQ)) {
+    /* Where the kind fixes the number it is known to both ends ("Multiple queue support"), and a
+     * back-end that has it may still count what it likes. */
+    if (needs->queues > needs->queues_of_kind &&
+        vhost_user_has_protocol(session, VHOST_USER_PROTOCOL_F_MQ)) {
         if (!vhost_user_call_u64(session, VHOST_USER_GET_QUEUE_NUM, &granted, error)) {
             return FALSE;
         }

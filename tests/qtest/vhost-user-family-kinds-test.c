@@ -85,7 +85,8 @@ static void test_refused(void)
         {"vhost-user-snd-pci", "CONFIG", "", no_config},
         {"vhost-user-input-pci", "CONFIG", "", no_config},
         {"vhost-user-device-pci,virtio-id=5,config_size=4", "CONFIG", "", no_config},
-        {"vhost-user-snd-pci", "4 queues", "has 1", few_queues},
+        {"vhost-user-scsi-pci,num_queues=2", "4 queues", "has 1", few_queues},
+        {"vhost-user-device-pci,virtio-id=5,num_vqs=2", "2 queues", "has 1", few_queues},
         {"vhost-user-fs-pci,tag=t,num-request-queues=4", "5 queues", "has 1", few_queues},
     };
 
@@ -97,8 +98,9 @@ static void test_refused(void)
     }
 }
 
-/* Without GET_QUEUE_NUM the queues that each device of the kind has are there all the same; the
- * guest's address is the user's where the backend has no configuration. */
+/* Without GET_QUEUE_NUM the queues that each device of the kind has are there all the same, and so
+ * they are where all devices of the kind have as many and the backend counts fewer; the guest's
+ * address is the user's where the backend has no configuration. */
 static void test_modest_backends(void)
 {
     static const struct {
@@ -111,6 +113,10 @@ static void test_modest_backends(void)
         {"vhost-user-fs-pci,tag=t", 2, configure_without_mq},
         {"vhost-user-scsi-pci", 3, configure_without_mq},
         {"vhost-user-device-pci,virtio-id=5,num_vqs=3", 3, configure_without_mq},
+        {"vhost-user-scmi-pci", 2, few_queues},
+        {"vhost-user-gpio-pci", 2, few_queues},
+        {"vhost-user-snd-pci", 4, few_queues},
+        {"vhost-user-vsock-pci,guest-cid=3", 3, few_queues},
         {"vhost-user-vsock-pci,guest-cid=3", 3, no_config},
         {"vhost-user-fs-pci,tag=t", 2, no_config},
         {"vhost-user-device-pci,virtio-id=5", 1, no_config},

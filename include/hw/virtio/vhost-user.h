@@ -40,6 +40,7 @@ typedef struct VhostUserNeeds {
     uint32_t config_minimum; /* what an older backend must have at least; 0: all of config_size */
     gboolean needs_config;   /* fail without PROTOCOL_F_CONFIG */
     guint queues;            /* wanted */
+    guint queues_of_kind;    /* what every device of the kind has: no more wanted, none asked for */
     guint queues_without_mq; /* what a backend has that cannot be asked; 0: 1 */
     guint queues_a_unit;     /* rings that GET_QUEUE_NUM counts as one (2: pairs); 0: 1 */
     uint64_t protocol_features; /* used by this type beside those that all use */
