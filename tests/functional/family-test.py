@@ -14,6 +14,7 @@ from guest import GuestError, wait_until
 from initramfs import Kernel, Missing
 from load import Load
 from nested import DIMM, MEMORY, Machine
+from tree import Tree
 
 ADDED = 12       # DIMMs, more than a message of 8 regions could tell of
 CID = 42
@@ -295,8 +296,27 @@ class Gpio(Device):
             raise GuestError(f"guest-gpio says '{output}'")
 
 
+class Fs(Device):
+    kind = "fs"
+    driver = "vhost-user-fs-pci"
+    module = "virtiofs"
+    properties = {"tag": "tree"}
+
+    def __init__(self, host, name):
+        self._tree = Tree(host, f"/tmp/{name}")
+        super().__init__(host, name, self._tree.folder)
+
+    def check(self):
+        wait_until(lambda: self._tree.mount(self.machine, "tree"), 20, "the file system")
+        self._tree.check(self.machine, "tree")
+
+    def unplug(self):
+        self.machine.run("umount /tree")
+        super().unplug()
+
+
 KINDS = ((Rng, "rng", "seed"), (AnyRng, "any", "dice"), (Scsi, "scsi"), (Vsock, "vsock"),
-         (Keyboard, "keyboard"), (Sound, "sound"), (I2c, "i2c"), (Gpio, "gpio"))
+         (Keyboard, "keyboard"), (Sound, "sound"), (I2c, "i2c"), (Gpio, "gpio"), (Fs, "fs"))
 
 
 def run_machine(host, kernel, done, note):

@@ -21,7 +21,7 @@ struct Backend {
 };
 
 static const Kind *const kinds[] = {&rng_kind,   &scsi_kind, &vsock_kind, &input_kind,
-                                    &sound_kind, &i2c_kind,  &gpio_kind};
+                                    &sound_kind, &i2c_kind,  &gpio_kind,  &fs_kind};
 
 static volatile sig_atomic_t poked;
 

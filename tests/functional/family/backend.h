@@ -36,7 +36,8 @@ typedef struct Kind {
     void (*connected)(gpointer state);
 } Kind;
 
-extern const Kind rng_kind, scsi_kind, vsock_kind, input_kind, sound_kind, i2c_kind, gpio_kind;
+extern const Kind rng_kind, scsi_kind, vsock_kind, input_kind, sound_kind, i2c_kind, gpio_kind,
+    fs_kind;
 
 /* What is to be done with one element; returns how many bytes were written. */
 typedef uint32_t (*ServeElement)(gpointer state, const VhostUserElement *element);
