@@ -366,6 +366,7 @@ static void check_refusal(Net *net)
     g_autofree char *limit = g_strdup_printf("%u memory slots", TESTPMD_REGIONS);
     g_autofree char *text = rig_fill(net->rig, net->row->dimms, 0);
 
+    g_test_message("%u DIMMs, and one more is refused: %s", rig_dimms(net->rig), text);
     rig_assert_names(text, "'b0'", limit, NULL);
     g_assert_cmpuint(rig_dimms(net->rig), ==, net->row->dimms);
     exchange(net);
