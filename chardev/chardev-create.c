@@ -483,14 +483,17 @@ static gboolean can_change(Chardev *chardev, GError **error)
     const char *id = chardev->parent.id;
     const ChardevFrontend *frontend = chardev->frontend;
 
-    if (CHARDEV_GET_CLASS(chardev)->port || chardev->parent.users) {
-        vm_error_set(error, "chardev '%s' is a multiplexer or used by one, and cannot be changed",
-                     id);
+    if (CHARDEV_GET_CLASS(chardev)->port) {
+        vm_error_set(error, "chardev '%s' is a multiplexer, and cannot be changed", id);
         return FALSE;
     }
     if (frontend && !frontend->move) {
         vm_error_set(error, "chardev '%s' is used by %s, which cannot change to another one", id,
                      frontend->user);
+        return FALSE;
+    }
+    if (chardev->parent.users) {
+        vm_error_set(error, "chardev '%s' is in use by another object, and cannot be changed", id);
         return FALSE;
     }
     return TRUE;

@@ -254,7 +254,7 @@ static void tell_lost(gpointer data)
 }
 
 /* The connection is over, for @reason: everything that the backend had is ours alone again. */
-static void lose(VhostUserSession *session, const GError *reason)
+static void let_go(VhostUserSession *session, const GError *reason)
 {
     LostNews *news = g_new(LostNews, 1);
 
@@ -273,11 +273,17 @@ static void lose(VhostUserSession *session, const GError *reason)
         g_array_index(session->rings, VhostUserRingState, i).notifier = FALSE;
     }
     pthread_mutex_unlock(&session->lock);
-    vhost_user_note_error(session, reason);
     /* News are posted in order and the end comes last, so the session is still there for them. */
     news->session = session;
     news->error = g_error_copy(reason);
     main_loop_post(tell_lost, news);
+}
+
+/* The same, where it is the backend's fault. */
+static void lose(VhostUserSession *session, const GError *reason)
+{
+    vhost_user_note_error(session, reason);
+    let_go(session, reason);
 }
 
 void vhost_user_notice_loss(VhostUserSession *session, const GError *error)
@@ -454,7 +460,7 @@ static gboolean run_end(VhostUserSession *session, VhostUserJob *job G_GNUC_UNUS
         g_autoptr(GError) ended = NULL;
 
         g_set_error(&ended, VHOST_USER_ERROR, VHOST_USER_ERROR_CLOSED, "%s: ended", session->label);
-        lose(session, ended);
+        let_go(session, ended);
     }
     return TRUE;
 }

@@ -89,6 +89,8 @@ static void test_misfit(gconstpointer data)
     reconnect_expect(rig, "ignored", NULL, one->word);
     g_assert_false(reconnect_needs_reset(rig));
     reconnect_assert(rig, "connected", "false");
+    g_autoptr(json_object) info = qmp_command_or_fail(rig->qmp, "{'execute':'x-query-vhost-user'}");
+    rig_assert_names(qmp_get_string(info, "0/last-error"), "'b0'", one->word, NULL);
     g_assert_cmpuint(backend_count(rig_backend(rig, 0), VHOST_USER_ADD_MEM_REG), ==, 3);
     backend_set_config(rig_backend(rig, 0), &config);
     reconnect_await(rig, 2);

@@ -250,6 +250,10 @@ static void test_netdev_add(void)
         g_autofree char *used =
             qmp_command_refused(net.vmm->qmp, "{'execute':'netdev_del','arguments':{'id':'hs0'}}");
         g_assert_nonnull(strstr(used, "n0"));
+        g_autofree char *changed = qmp_command_refused(
+            net.vmm->qmp, "{'execute':'chardev-change','arguments':{'id':'c0','backend':{'type':"
+                          "'null','data':{}}}}");
+        rig_assert_names(changed, "'c0'", "used by n0", NULL);
         g_autofree char *twice = qmp_command_refused(
             net.vmm->qmp, "{'execute':'device_add','arguments':{'driver':'virtio-net-pci',"
                           "'id':'n1','netdev':'hs0'}}");
