@@ -62,6 +62,41 @@ static void test_configuration(void)
     net_rig_end(&net);
 }
 
+/* What is not told is unknown, and each kind of queue has its own size. */
+static void test_sizes(void)
+{
+    static const struct {
+        const char *properties;
+        guint receive, transmit;
+        uint32_t speed;
+        uint8_t duplex;
+        gboolean told;
+    } rows[] = {
+        {"", 256, 256, UINT32_MAX, 0xff, FALSE},
+        {",rx_queue_size=1024,tx_queue_size=64,duplex=half", 1024, 64, UINT32_MAX, 0, TRUE},
+        {",rx_queue_size=64,tx_queue_size=1024,speed=0", 64, 1024, 0, 0xff, TRUE},
+    };
+    const uint64_t told = BIT(VIRTIO_NET_F_SPEED_DUPLEX);
+    BackendConfig config;
+
+    net_rig_config(&config);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        NetRig net;
+
+        net_rig_start(&net, &config, "", "", rows[i].properties);
+        g_assert_cmphex(virt_device_offered(net.device) & told, ==, rows[i].told ? told : 0);
+        NetDriver *driver = net_driver_start(net.device, &net.memory, UINT64_MAX, 1, 4);
+        g_assert_cmpuint(virt_ring_size(driver->receive[0]), ==, rows[i].receive);
+        g_assert_cmpuint(virt_ring_size(driver->transmit[0]), ==, rows[i].transmit);
+        g_assert_cmphex(qtest_readl(net.vmm->qtest, net.device->config + 12), ==, rows[i].speed);
+        g_assert_cmphex(qtest_readb(net.vmm->qtest, net.device->config + 16), ==, rows[i].duplex);
+        net_rig_wait_rings(&net, 2);
+        net_rig_exchange(&net, driver, 0, 60);
+        net_driver_free(driver);
+        net_rig_end(&net);
+    }
+}
+
 /* Packet features only if the backend has them; ours without it; each off by its property. */
 static void test_features(void)
 {
@@ -321,6 +356,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vhost-user-net/packets", test_packets);
     g_test_add_func("/vhost-user-net/configuration", test_configuration);
+    g_test_add_func("/vhost-user-net/sizes", test_sizes);
     g_test_add_func("/vhost-user-net/features", test_features);
     g_test_add_func("/vhost-user-net/switches", test_switches);
     g_test_add_func("/vhost-user-net/pairs", test_pairs);
