@@ -105,7 +105,7 @@ static gboolean try_name(const char *name, GError **error)
     return TRUE;
 }
 
-gboolean accel_select(const char *names, GError **error)
+gboolean accel_select(const char *names, GError **passed_over, GError **error)
 {
     g_auto(GStrv) list = g_strsplit(names, ":", -1);
     GError *first = NULL;
@@ -116,7 +116,9 @@ gboolean accel_select(const char *names, GError **error)
     for (guint i = 0; list[i]; i++) {
         /* A list asks for the best that works: what is said is why the first does not. */
         if (try_name(list[i], first ? NULL : &first)) {
-            g_clear_error(&first);
+            if (first) {
+                g_propagate_error(passed_over, first);
+            }
             return TRUE;
         }
     }

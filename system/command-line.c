@@ -87,7 +87,8 @@ static const CommandLineOption options[] = {
     {"vga", "none", "no graphics card (there is none)", NULL, NULL},
     {"serial", "CHARDEV", "the next serial port on stdio, pty, unix:PATH, chardev:ID, ...; or none",
      NULL, NULL},
-    {"smp", "[cpus=]N[,sockets=N][,cores=N][,threads=N]", "how many CPUs, and their topology",
+    {"smp", "[cpus=]N[,sockets=N][,cores=N][,threads=N][,maxcpus=N]",
+     "how many CPUs, and their topology",
      "cpus:number, sockets:number, dies:number, clusters:number, cores:number, threads:number, "
      "maxcpus:number",
      NULL},

@@ -90,6 +90,9 @@ static gboolean apply_smp(const char *value, GError **error)
                              "cpus, sockets, dies, clusters, cores, threads, maxcpus", error)) {
         return FALSE;
     }
+    if (!cpus) {
+        cpus = maximum; /* all of them, then, are there from the start */
+    }
     complete(&cpus, &sockets, &cores, &threads);
     if (sockets * cores * threads != cpus) {
         vm_error_set(error,

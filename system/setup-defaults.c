@@ -7,8 +7,15 @@
 
 #include "util/options.h"
 
+/* Also as "-serial mon:CHARDEV". */
 static gboolean has_monitor(const GArray *items)
 {
+    FOR_EACH_ITEM(items, item, "serial")
+    {
+        if (g_str_has_prefix(item->value, "mon:")) {
+            return TRUE;
+        }
+    }
     return command_line_has(items, "monitor") || command_line_has(items, "mon") ||
            command_line_has(items, "qmp") || command_line_has(items, "qmp-pretty");
 }

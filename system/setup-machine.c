@@ -141,7 +141,8 @@ static gboolean take_accelerator_options(json_object *options, const char *name,
     uint64_t ring = 0;
 
     if (g_strcmp0(name, "kvm") != 0) {
-        return options_check_empty(options, "-accel", NULL, error);
+        g_autofree char *option = g_strconcat("-accel ", name, NULL);
+        return options_check_empty(options, option, NULL, error);
     }
     if (!take_irqchip(options, "-accel kvm", error) ||
         !options_take_number(options, "-accel kvm", "dirty-ring-size", 0, G_MAXUINT32, &ring,
@@ -156,6 +157,22 @@ static gboolean take_accelerator_options(json_object *options, const char *name,
         return FALSE;
     }
     return options_check_empty(options, "-accel kvm", "kernel-irqchip, dirty-ring-size", error);
+}
+
+/* The first of @names that works.  That it is not the first of all is said where a guest would
+ * notice. */
+static gboolean select_accelerator(const char *names, const MachineClass *class, GError **error)
+{
+    g_autoptr(GError) passed_over = NULL;
+
+    if (!accel_select(names, &passed_over, error)) {
+        return FALSE;
+    }
+    if (passed_over && class->needs_accelerator) {
+        report_warning("%s; -accel %s is taken instead", passed_over->message,
+                       ACCEL_GET_CLASS(accel_current())->name);
+    }
+    return TRUE;
 }
 
 static gboolean choose_accelerator(const GArray *items, json_object *machine, MachineClass *class,
@@ -184,7 +201,8 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         }
         g_string_append_printf(names, "%s%s", names->len ? ":" : "", name);
     }
-    if (!property && command_line_has(items, "enable-kvm")) {
+    gboolean enabled = !property && command_line_has(items, "enable-kvm");
+    if (enabled) {
         property = g_strdup("kvm");
     }
     if (property && !*property) {
@@ -192,8 +210,8 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
         return FALSE;
     }
     if (property && names->len) {
-        vm_error_set(error, "-machine accel=%s and -accel %s exclude each other", property,
-                     names->str);
+        vm_error_set(error, "%s%s and -accel %s exclude each other",
+                     enabled ? "-enable-" : "-machine accel=", property, names->str);
         return FALSE;
     }
     g_string_append(names, property ? property : "");
@@ -207,7 +225,7 @@ static gboolean choose_accelerator(const GArray *items, json_object *machine, Ma
                      class->name);
         return FALSE;
     }
-    return accel_select(names->str, error);
+    return select_accelerator(names->str, class, error);
 }
 
 /* -kernel and its like are properties of the machine; scripts write -append '' for none. */

@@ -155,44 +155,44 @@ static void device_finished(Device *device G_GNUC_UNUSED, const GError *error, g
     wait->error = error ? g_error_copy(error) : NULL;
 }
 
-/* Adds a device and waits until it has ended well or badly; @option and @text are what the user
- * wrote.  After a signal it may still be on its way: TRUE, and main_loop_run() returns at once. */
-static gboolean make_device(json_object *options, const char *option, const char *text,
-                            GError **error)
+/* Adds a device and waits until it has ended well or badly; @option is what the user wrote.  After
+ * a signal it may still be on its way: TRUE, and main_loop_run() returns at once. */
+static gboolean make_device(json_object *options, const char *option, GError **error)
 {
     /* Static: it may end when this function has returned. */
     static DeviceWait wait;
 
     wait = (DeviceWait){FALSE, NULL};
     if (!device_add(options, device_finished, &wait, error)) {
-        g_prefix_error(error, "-%s %s: ", option, text);
+        g_prefix_error(error, "-%s: ", option);
         return FALSE;
     }
     while (!wait.finished && !main_loop_is_quitting()) {
         main_loop_turn();
     }
     if (wait.finished && wait.error) {
-        g_propagate_prefixed_error(error, wait.error, "-%s %s: ", option, text);
+        g_propagate_prefixed_error(error, wait.error, "-%s: ", option);
         return FALSE;
     }
     return TRUE;
 }
 
-/* Serial port @index on the chardev @text; "mon:" shares it with a human monitor. */
-static gboolean make_serial_port(const char *text, guint index, GError **error)
+/* Serial port @index on the chardev @text, which @option asks for; "mon:" shares it with a human
+ * monitor. */
+static gboolean make_serial_port(const char *option, const char *text, guint index, GError **error)
 {
     g_autofree char *id = g_strdup_printf("serial%u", index);
     g_autoptr(json_object) options = json_object_new_object();
     Chardev *chardev = chardev_create_short(id, text, error);
 
     if (!chardev || (g_str_has_prefix(text, "mon:") && !monitor_hmp_new(chardev, error))) {
-        g_prefix_error(error, "-serial %s: ", text);
+        g_prefix_error(error, "-%s: ", option);
         return FALSE;
     }
     json_add_string(options, "driver", "isa-serial");
     json_add_string(options, "chardev", VM_OBJECT(chardev)->id);
     json_add_uint(options, "index", index);
-    return make_device(options, "serial", text, error);
+    return make_device(options, option, error);
 }
 
 /* Each -serial is the next of COM1 to COM4; "none" leaves one out. */
@@ -203,12 +203,15 @@ static gboolean make_serial_ports(const GArray *items, GError **error)
 
     FOR_EACH_ITEM(items, item, "serial")
     {
-        if (strcmp(item->value, "none") != 0 && !make_serial_port(item->value, index, error)) {
+        g_autofree char *option = g_strconcat("serial ", item->value, NULL);
+
+        if (strcmp(item->value, "none") != 0 &&
+            !make_serial_port(option, item->value, index, error)) {
             return FALSE;
         }
         index++;
     }
-    return !console || make_serial_port(console, 0, error);
+    return !console || make_serial_port("nographic", console, 0, error);
 }
 
 static gboolean make_devices(GError **error)
@@ -217,7 +220,9 @@ static gboolean make_devices(GError **error)
 
     for (guint i = 0; i < entries->len && !main_loop_is_quitting(); i++) {
         const SetupEntry *entry = &g_array_index(entries, SetupEntry, i);
-        if (!make_device(entry->options, "device", entry->text, error)) {
+        g_autofree char *option = g_strconcat("device ", entry->text, NULL);
+
+        if (!make_device(entry->options, option, error)) {
             return FALSE;
         }
     }

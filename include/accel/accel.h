@@ -31,9 +31,10 @@ VM_DECLARE_TYPE(Accel, accel, ACCEL)
 
 /*
  * Chooses from a list as "-accel" or "-machine accel=" gives it ("kvm:qtest": the first that
- * works). A name that is unknown or not in this build is refused by name.  Main thread.
+ * works). A name that is unknown or not in this build is refused by name.  Where it is not the
+ * first of them, @passed_over (may be NULL) says why not.  Main thread.
  */
-gboolean accel_select(const char *names, GError **error);
+gboolean accel_select(const char *names, GError **passed_over, GError **error);
 /*
  * kernel-irqchip=split: the accelerator has the local APICs, the other interrupt controllers and
  * the timer are devices of the board.  Before accel_select().

@@ -25,7 +25,7 @@ static inline void fuzz_machine_make(void)
 
     main_loop_init();
     fuzz_require(report_log_open("/dev/null", FALSE, NULL));
-    fuzz_require(accel_select("qtest", NULL));
+    fuzz_require(accel_select("qtest", NULL, NULL));
     fuzz_require(machine_create(class, properties, NULL));
     machine_current()->ram_size = FUZZ_RAM_SIZE;
     machine_current()->maxram_size = UINT64_C(1) << 30;

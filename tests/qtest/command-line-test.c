@@ -53,6 +53,7 @@ static const GoodRow good_rows[] = {
     {QTEST "-m size=0.25G", MEMORY, "'base-memory':268435456"},
     {QTEST "-m 262144k", MEMORY, "'base-memory':268435456"},
     {QTEST "-m 0x100", MEMORY, "'base-memory':268435456"},
+    {QTEST "-smp maxcpus=3", NULL, NULL},
     {QTEST "-append x -append ''", MEMORY, "'base-memory':134217728"},
     {QTEST "-m 1G -m 64M", MEMORY, "'base-memory':67108864"},
     {QTEST "-m 64M -m slots=2,maxmem=1G", MEMORY, "'base-memory':67108864"},
@@ -297,7 +298,10 @@ static void test_kvm(void)
         g_autoptr(Vmm) vmm =
             vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE}, "-M pc -m 16M -accel kvm:qtest");
         g_autoptr(json_object) answer = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
+        g_autofree char *said = vmm_output(vmm);
         g_assert_false(json_object_get_boolean(qmp_get(answer, "enabled")));
+        g_assert_true(g_str_has_prefix(said, "qemu-system-x86_64: warning: -accel kvm: /dev/kvm"));
+        g_assert_true(g_str_has_suffix(said, "; -accel qtest is taken instead\n"));
         vmm_end(g_steal_pointer(&vmm));
         /* The same as two options. */
         vmm = vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE},

@@ -334,9 +334,10 @@ static void test_log(void)
 
 static void check_accel(const char *names, const char *message)
 {
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) error = NULL, passed_over = NULL;
 
-    g_assert_true(accel_select(names, &error) == (message == NULL));
+    g_assert_true(accel_select(names, &passed_over, &error) == (message == NULL));
+    g_assert_true((passed_over != NULL) == (!message && strchr(names, ':') != NULL));
     if (message) {
         g_assert_cmpstr(error->message, ==, message);
     } else {
