@@ -79,8 +79,17 @@ static gboolean open_device(GError **error)
         return FALSE;
     }
     version = kvm_ioctl(kvm.system_fd, KVM_GET_API_VERSION, NULL);
+    if (version < 0) {
+        vm_error_set(error,
+                     "-accel kvm: %s is not KVM's device (KVM_GET_API_VERSION: %s); make it anew "
+                     "with modprobe or udev",
+                     KVM_PATH, g_strerror(-version));
+        return FALSE;
+    }
     if (version != KVM_API_VERSION) {
-        vm_error_set(error, "-accel kvm: %s has API version %d, expected %d: the kernel is too old",
+        vm_error_set(error,
+                     "-accel kvm: %s has API version %d, expected %d: the kernel is too old; use "
+                     "Linux 5.10 or newer",
                      KVM_PATH, version, KVM_API_VERSION);
         return FALSE;
     }
@@ -112,7 +121,7 @@ static gboolean check_capabilities(GError **error)
 
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (!kvm_has(needed[i].capability)) {
-            vm_error_set(error, "-accel kvm: the kernel's KVM lacks %s; a newer kernel has it",
+            vm_error_set(error, "-accel kvm: the kernel's KVM lacks %s; use Linux 5.10 or newer",
                          needed[i].name);
             return FALSE;
         }

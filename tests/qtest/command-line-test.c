@@ -277,6 +277,7 @@ static void test_kvm(void)
         "-accel kvm: /dev/kvm makes no machine: ",
         "-accel kvm: /dev/kvm: ", /* missing or forbidden */
         "-accel kvm: /dev/kvm has API version ",
+        "-accel kvm: /dev/kvm is not KVM's device ",
         "-accel kvm: the kernel's KVM lacks ",
     };
     g_autofree char *output = NULL, *errors = NULL;
