@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The multiplexer: several front ends on one chardev.  All write; what the user types goes to the
- * one that has the focus, except for keys behind Ctrl-A.  Each front end has a port, which is a
- * chardev of its own whose connection is a socket pair.
+ * one that has the focus, except for keys behind Ctrl-A (or the key of -echr).  Each front end has
+ * a port, which is a chardev of its own whose connection is a socket pair.
  */
 #include "chardev/chardev.h"
 #include "flow.h"
@@ -16,8 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define ESCAPE 0x01 /* Ctrl-A */
-
 typedef struct ChardevMux {
     Chardev parent;
     Chardev *base; /* property "chardev": a reference */
@@ -27,7 +25,7 @@ typedef struct ChardevMux {
     Flow *in;
     GPtrArray *ports;             /* ChardevMuxPort, borrowed, in order of coming */
     struct ChardevMuxPort *focus; /* one of them; NULL: none is there */
-    gboolean escaped;             /* the last key was Ctrl-A */
+    gboolean escaped;             /* the last key was the escape key */
     gboolean times, line_begins;  /* lines are given the time */
     gint64 times_since;
 } ChardevMux;
@@ -166,15 +164,34 @@ static void focus_next(ChardevMux *mux)
 
 /* --- input --- */
 
+static guint8 escape = 0x01; /* Ctrl-A */
+
+void chardev_mux_set_escape(guint8 key)
+{
+    escape = key;
+}
+
+/* What people call the key.  Caller frees. */
+static char *escape_name(void)
+{
+    if (escape >= 1 && escape <= 26) {
+        return g_strdup_printf("Ctrl-%c", 'A' + escape - 1);
+    }
+    return g_ascii_isgraph(escape) ? g_strdup_printf("%c", escape)
+                                   : g_strdup_printf("key %u", escape);
+}
+
 static void print_help(ChardevMux *mux)
 {
-    static const char help[] = "\r\n"
-                               "Ctrl-A h  this help\r\n"
-                               "Ctrl-A x  end the program\r\n"
-                               "Ctrl-A c  switch to the next user of this terminal\r\n"
-                               "Ctrl-A b  send a break\r\n"
-                               "Ctrl-A t  switch time stamps on or off\r\n"
-                               "Ctrl-A Ctrl-A  send Ctrl-A\r\n";
+    g_autofree char *key = escape_name();
+    g_autofree char *help = g_strdup_printf("\r\n"
+                                            "%s h  this help\r\n"
+                                            "%s x  end the program\r\n"
+                                            "%s c  switch to the next user of this terminal\r\n"
+                                            "%s b  send a break\r\n"
+                                            "%s t  switch time stamps on or off\r\n"
+                                            "%s %s  send %s\r\n",
+                                            key, key, key, key, key, key, key, key);
 
     if (mux->focus && mux->focus->out) {
         flow_insert(mux->focus->out, help, strlen(help));
@@ -215,7 +232,7 @@ static gsize filter_input(gpointer opaque, const guint8 *bytes, gsize length, GB
     ChardevMux *mux = opaque;
 
     for (gsize i = 0; i < length; i++) {
-        gboolean command = mux->escaped && bytes[i] != ESCAPE;
+        gboolean command = mux->escaped && bytes[i] != escape;
 
         if (command && output->len > 0) {
             return i;
@@ -225,7 +242,7 @@ static gsize filter_input(gpointer opaque, const guint8 *bytes, gsize length, GB
             run_key(mux, bytes[i]);
             return i + 1;
         }
-        if (bytes[i] == ESCAPE && !mux->escaped) {
+        if (bytes[i] == escape && !mux->escaped) {
             mux->escaped = TRUE;
         } else {
             mux->escaped = FALSE;

@@ -19,6 +19,7 @@
 #include "util/fd.h"
 #include "util/json.h"
 #include "util/options.h"
+#include "util/size.h"
 
 /* --- chardevs and monitors --- */
 
@@ -95,6 +96,18 @@ static gboolean monitor_on_stdio(GError **error)
         g_prefix_error(error, "-nographic: ");
         return FALSE;
     }
+    return TRUE;
+}
+
+static gboolean apply_escape(const char *value, GError **error)
+{
+    uint64_t key;
+
+    if (!number_parse(value, 1, 255, &key, error)) {
+        g_prefix_error(error, "-echr: ");
+        return FALSE;
+    }
+    chardev_mux_set_escape((guint8)key);
     return TRUE;
 }
 
@@ -275,14 +288,15 @@ gboolean setup_machine(const GArray *items, GError **error)
 {
     return setup_process(items, error) && setup_sandbox(items, error) &&
            setup_overcommit(items, error) && open_qtest(items, error) &&
-           setup_groups(items, error) && make_chardevs(error) &&
-           setup_each(items, "mon", make_monitor, error) && make_monitors(items, "qmp", error) &&
-           make_monitors(items, "qmp-pretty", error) && make_monitors(items, "monitor", error) &&
-           make_objects(TRUE, error) && check_background(items, error) &&
-           setup_cpus(items, error) && setup_clock(items, error) &&
-           setup_machine_object(items, error) && setup_firmware(items, error) &&
-           make_objects(FALSE, error) && machine_build(error) && make_netdevs(error) &&
-           make_serial_ports(items, error) && check_background(items, error) && make_devices(error);
+           setup_groups(items, error) && setup_each(items, "echr", apply_escape, error) &&
+           make_chardevs(error) && setup_each(items, "mon", make_monitor, error) &&
+           make_monitors(items, "qmp", error) && make_monitors(items, "qmp-pretty", error) &&
+           make_monitors(items, "monitor", error) && make_objects(TRUE, error) &&
+           check_background(items, error) && setup_cpus(items, error) &&
+           setup_clock(items, error) && setup_machine_object(items, error) &&
+           setup_firmware(items, error) && make_objects(FALSE, error) && machine_build(error) &&
+           make_netdevs(error) && make_serial_ports(items, error) &&
+           check_background(items, error) && make_devices(error);
 }
 
 gboolean setup_complete(GError **error)

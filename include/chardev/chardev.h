@@ -105,6 +105,8 @@ Chardev *chardev_create_short(const char *id, const char *text, GError **error);
 Chardev *chardev_find(const char *id); /* borrowed or NULL */
 /* "mux=on" makes a multiplexer of the given id over a chardev whose id has this behind it. */
 #define CHARDEV_BASE_SUFFIX "-base"
+/* The key before a command to a multiplexer; 1, Ctrl-A, unless this is called. */
+void chardev_mux_set_escape(guint8 key);
 /* chardev-remove; refused while a front end uses it. */
 gboolean chardev_remove(const char *id, GError **error);
 

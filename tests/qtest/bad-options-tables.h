@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tables that bad-options-objects.c and bad-options-platform.c have for bad-options.c. */
+/* The tables that files bad-options-*.c have for bad-options.c. */
 #ifndef QTEST_BAD_OPTIONS_TABLES_H
 #define QTEST_BAD_OPTIONS_TABLES_H
 
 #include "qtest/bad-options.h"
 
+extern const BadOption bad_refused[];
 extern const BadOption bad_platform[];
 extern const BadOption bad_objects[];
 extern const BadOption bad_backends[];

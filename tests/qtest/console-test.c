@@ -111,6 +111,24 @@ static void test_nographic(void)
     end(&console);
 }
 
+/* Another key before commands: Ctrl-T, and Ctrl-A is the guest's. */
+static void test_escape_key(void)
+{
+    Console console = start("-nographic -echr 0x14");
+
+    guest_says(&console, "login: ");
+    human_expect(console.human, "login: ");
+    human_type(console.human, "\x01"
+                              "c");
+    guest_hears(&console, "\x01"
+                          "c");
+    human_type_and_expect(console.human, "\x14h", "Ctrl-T Ctrl-T  send Ctrl-T");
+    human_type(console.human, "\x14\x14");
+    guest_hears(&console, "\x14");
+    human_type(console.human, "\x14x");
+    end(&console);
+}
+
 /* What is named explicitly is not put on the terminal a second time. */
 static void test_defaults(void)
 {
@@ -292,6 +310,7 @@ int main(int argc, char **argv)
     g_setenv("TERM", "xterm", TRUE);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/console/nographic", test_nographic);
+    g_test_add_func("/console/escape-key", test_escape_key);
     g_test_add_func("/console/defaults", test_defaults);
     g_test_add_func("/console/stop-and-go-on", test_stop_and_go_on);
     g_test_add_func("/console/without-terminals", test_without_terminals);
