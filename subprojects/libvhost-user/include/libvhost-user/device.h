@@ -95,7 +95,8 @@ typedef struct VhostUserDeviceOperations {
     /*
      * The queue is set up and enabled.  From now on until vhost_user_queue_stopped() it belongs to
      * the program, which calls the functions of queue.h from its queue thread, and looks into
-     * the ring once without waiting for a kick.
+     * the ring once without waiting for a kick.  A queue that is disabled belongs to nobody: what
+     * the driver puts there waits.
      */
     void (*queue_start)(void *opaque, VhostUserQueue *queue);
 
