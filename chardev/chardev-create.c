@@ -22,7 +22,7 @@ static void add_name(GType type, gpointer opaque)
     }
 }
 
-static GType find_backend(const char *id, const char *backend, GError **error)
+static GType find_backend(const char *backend, GError **error)
 {
     g_autofree char *type_name = g_strconcat("chardev-", backend, NULL);
     GType type = vm_type_find(type_name);
@@ -32,9 +32,20 @@ static GType find_backend(const char *id, const char *backend, GError **error)
     }
     g_autoptr(GString) names = g_string_new(NULL);
     vm_types_foreach(add_name, names);
-    vm_error_set(error, "chardev '%s': unknown backend '%s'; known are %s", id, backend,
-                 names->str);
+    vm_error_set(error, "unknown backend '%s'; known are %s", backend, names->str);
     return 0;
+}
+
+gboolean chardev_print_backend_help(const char *backend, GError **error)
+{
+    GType type = find_backend(backend, error);
+
+    if (!type) {
+        g_prefix_error(error, "-chardev %s: ", backend);
+        return FALSE;
+    }
+    vm_type_print_help(type);
+    return TRUE;
 }
 
 /* Takes what QEMU has and we lack out of @options, unless it is switched on. */
@@ -119,9 +130,13 @@ static Chardev *create_one(const char *id, const char *backend, json_object *opt
         vm_error_set(error, "Chardev with id '%s' already exists", id);
         return NULL;
     }
-    GType type = find_backend(id, backend, error);
-    if (!type || !refuse_unsupported(id, options, error) ||
-        !check_known(id, type, options, error) || !check_wait(id, options, error)) {
+    GType type = find_backend(backend, error);
+    if (!type) {
+        g_prefix_error(error, "chardev '%s': ", id);
+        return NULL;
+    }
+    if (!refuse_unsupported(id, options, error) || !check_known(id, type, options, error) ||
+        !check_wait(id, options, error)) {
         return NULL;
     }
     g_autoptr(VmObject) object = vm_object_new(type, id, error);

@@ -89,6 +89,8 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
         accel_print_help();
     } else if (!strcmp(name, "cpu")) {
         cpu_model_print_help();
+    } else if (!strcmp(name, "chardev") && *type) {
+        return chardev_print_backend_help(type, error);
     } else if (!strcmp(name, "chardev")) {
         chardev_print_help();
     } else if (!strcmp(name, "netdev")) {

@@ -163,6 +163,8 @@ gboolean chardev_is_used(Chardev *chardev);
 /* Whether users may name it; a multiplexer's ports are made by the multiplexer. */
 gboolean chardev_is_backend(GType type);
 void chardev_print_help(void); /* -chardev help */
+/* -chardev BACKEND,help; FALSE with @error if there is no such backend. */
+gboolean chardev_print_backend_help(const char *backend, GError **error);
 /* Closes all, removes listening unix sockets; at exit. */
 void chardev_cleanup(void);
 
