@@ -264,7 +264,12 @@ static void chardev_pty_close(Chardev *chardev)
     ChardevPty *pty = CHARDEV_PTY(chardev);
 
     if (pty->link) {
-        unlink(pty->link);
+        g_autofree char *terminal = g_file_read_link(pty->link, NULL);
+
+        /* After chroot(2) the name may be another's. */
+        if (g_strcmp0(terminal, pty->terminal) == 0) {
+            unlink(pty->link);
+        }
         g_clear_pointer(&pty->link, g_free);
     }
     fd_clear(&pty->slave);

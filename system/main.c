@@ -47,7 +47,8 @@ static gboolean run(const GArray *items, GError **error)
         return FALSE;
     }
     catch_signals();
-    gboolean good = setup_machine(items, error) && setup_complete(error) && tell_parent(error) &&
+    gboolean good = setup_machine(items, error) && setup_complete(error) &&
+                    setup_privileges_drop(items, error) && tell_parent(error) &&
                     setup_start(items, error);
     if (good) {
         main_loop_run();

@@ -29,8 +29,24 @@ gboolean setup_messages(const GArray *items, GError **error);
 /* -sandbox; before there are threads. */
 gboolean setup_sandbox(const GArray *items, GError **error);
 
+/* The rest of it, which would have forbidden the change of user or root. */
+gboolean setup_sandbox_complete(GError **error);
+
 /* Name, messages, identity, inherited descriptors, defaults of properties. */
 gboolean setup_process(const GArray *items, GError **error);
+
+/* -run-with exit-with-parent=on; again when the user has changed, since the kernel forgets it then
+ * (prctl(2), PR_SET_PDEATHSIG). */
+gboolean setup_follow_parent(const GArray *items, GError **error);
+
+/*
+ * -runas and -chroot are looked up first and done last.  setup_take_privileges() takes the keys
+ * that -run-with has for them out of @options, setup_privileges_change() says whether one is there.
+ */
+gboolean setup_take_privileges(json_object *options, GError **error);
+gboolean setup_privileges(const GArray *items, GError **error);
+gboolean setup_privileges_change(void);
+void setup_privileges_clear(void);
 
 /* -smp, -cpu, -action, -no-reboot, -no-shutdown. */
 gboolean setup_cpus(const GArray *items, GError **error);

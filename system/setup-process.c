@@ -61,7 +61,9 @@ static gboolean apply_run_with(const char *value, GError **error)
     }
     if (!options_take_bool(options, "-run-with", "exit-with-parent", &exit_with_parent, error) ||
         !options_take_bool(options, "-run-with", "async-teardown", &async_teardown, error) ||
-        !options_check_empty(options, "-run-with", "exit-with-parent, async-teardown", error)) {
+        !setup_take_privileges(options, error) ||
+        !options_check_empty(options, "-run-with", "exit-with-parent, async-teardown, chroot, user",
+                             error)) {
         return FALSE;
     }
     if (async_teardown) {
@@ -71,7 +73,7 @@ static gboolean apply_run_with(const char *value, GError **error)
     return TRUE;
 }
 
-static gboolean follow_parent(const GArray *items, GError **error)
+gboolean setup_follow_parent(const GArray *items, GError **error)
 {
     if (!exit_with_parent) {
         return TRUE;
@@ -198,8 +200,8 @@ gboolean setup_each(const GArray *items, const char *name, SetupFunction *apply,
 gboolean setup_process(const GArray *items, GError **error)
 {
     return setup_each(items, "name", apply_name, error) && setup_messages(items, error) &&
-           setup_each(items, "run-with", apply_run_with, error) && follow_parent(items, error) &&
-           setup_each(items, "uuid", apply_uuid, error) &&
+           setup_each(items, "run-with", apply_run_with, error) && setup_privileges(items, error) &&
+           setup_follow_parent(items, error) && setup_each(items, "uuid", apply_uuid, error) &&
            setup_each(items, "add-fd", apply_add_fd, error) &&
            setup_each(items, "audiodev", apply_sound, error) &&
            setup_each(items, "global", apply_global, error);

@@ -146,6 +146,9 @@ static gboolean install(const gboolean denied[GROUPS], GError **error)
     return !result;
 }
 
+/* elevateprivileges=deny has to wait for -runas or -chroot. */
+static gboolean privileges_are_left;
+
 static gboolean take_group(json_object *options, const Group *group, gboolean *denied,
                            GError **error)
 {
@@ -178,7 +181,18 @@ static gboolean apply_sandbox(const char *value, GError **error)
                              error)) {
         return FALSE;
     }
+    if (enable && denied[PRIVILEGES] && setup_privileges_change()) {
+        denied[PRIVILEGES] = FALSE;
+        privileges_are_left = TRUE;
+    }
     return !enable || install(denied, error);
+}
+
+gboolean setup_sandbox_complete(GError **error)
+{
+    const gboolean denied[GROUPS] = {[PRIVILEGES] = TRUE};
+
+    return !privileges_are_left || install(denied, error);
 }
 
 gboolean setup_sandbox(const GArray *items, GError **error)

@@ -332,4 +332,5 @@ void setup_clear(void)
     vm_object_tree_clear(); /* no device and no map holds guest memory any more */
     fd_names_clear();
     setup_groups_clear();
+    setup_privileges_clear();
 }

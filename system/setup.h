@@ -25,6 +25,9 @@ gboolean setup_machine(const GArray *items, GError **error);
  * fail because of what the user gave. */
 gboolean setup_complete(GError **error);
 
+/* -runas and -chroot: every file and socket of the command line is open. */
+gboolean setup_privileges_drop(const GArray *items, GError **error);
+
 /* Sessions are served and, without -S, the guest starts. */
 gboolean setup_start(const GArray *items, GError **error);
 

@@ -155,7 +155,10 @@ gboolean pidfile_write(Pidfile *pidfile, const char *path, GError **error)
 void pidfile_remove(Pidfile *pidfile)
 {
     if (pidfile->path) {
-        unlink(pidfile->path);
+        /* After chroot(2) the name may be another's. */
+        if (names_file(pidfile->path, pidfile->fd)) {
+            unlink(pidfile->path);
+        }
         close(pidfile->fd);
         g_clear_pointer(&pidfile->path, g_free);
     }
