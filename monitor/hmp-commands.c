@@ -316,6 +316,6 @@ void hmp_print_help(GString *output, const char *name)
     } else if (command) {
         print_row(output, command);
     } else {
-        g_string_append_printf(output, "unknown command: '%s'; help lists them\n", name);
+        g_string_append_printf(output, "Error: unknown command: '%s'; help lists them\n", name);
     }
 }

@@ -279,6 +279,11 @@ static void run_registers(GString *output G_GNUC_UNUSED, json_object *arguments 
     vm_error_set(error, "info registers: the CPUs' registers cannot be shown");
 }
 
+static void print_generation(GString *output, json_object *result)
+{
+    g_string_append_printf(output, "%s\n", qmp_string(result, "guid"));
+}
+
 const HmpCommand hmp_info_commands[] = {
     {.name = "info status",
      .help = "whether the guest runs",
@@ -331,6 +336,10 @@ const HmpCommand hmp_info_commands[] = {
      .help = "the receive filters of the network devices",
      .qmp = "query-rx-filter",
      .print = print_any},
+    {.name = "info vm-generation-id",
+     .help = "the number of the guest's generation",
+     .qmp = "query-vm-generation-id",
+     .print = print_generation},
     {.name = "info block", .help = "refused: there is no block layer", .run = run_block},
     {.name = "info balloon", .help = "refused: there is no balloon", .run = run_balloon},
     {.name = "info registers", .help = "refused: registers cannot be shown", .run = run_registers},

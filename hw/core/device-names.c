@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What to say of device types that users know from QEMU and that are not here: every virtio device
- * of this machine is served by a vhost-user backend.
+ * of this machine is served by a vhost-user backend, and what has no such device is missing.
  */
 #include "device-internal.h"
 
@@ -47,6 +47,38 @@ static const struct {
     {"virtio-mem", "memory is added as 'pc-dimm'"},
     {"virtio-pmem", "memory is added as 'pc-dimm'"},
     {"nvdimm", "memory is added as 'pc-dimm'"},
+    {"virtio-balloon", "memory is taken back by device_del of a 'pc-dimm'"},
+    {"virtio-serial", "a guest's consoles are serial ports, 'isa-serial'"},
+    {"virtconsole", "a guest's consoles are serial ports, 'isa-serial'"},
+    {"virtserialport", "a guest's consoles are serial ports, 'isa-serial'"},
+    {"isa-debugcon", "use 'isa-serial'"},
+    {"pci-serial", "use 'isa-serial'"},
+    {"ide", "use 'vhost-user-blk-pci'"},
+    {"ahci", "use 'vhost-user-blk-pci'"},
+    {"nvme", "use 'vhost-user-blk-pci'"},
+    {"floppy", "use 'vhost-user-blk-pci'"},
+    {"e1000", "use 'virtio-net-pci' with a -netdev vhost-user"},
+    {"e1000e", "use 'virtio-net-pci' with a -netdev vhost-user"},
+    {"rtl8139", "use 'virtio-net-pci' with a -netdev vhost-user"},
+    {"ne2k_pci", "use 'virtio-net-pci' with a -netdev vhost-user"},
+    {"VGA", "it needs a display, which this machine has not"},
+    {"cirrus", "it needs a display, which this machine has not"},
+    {"qxl", "it needs a display, which this machine has not"},
+    {"bochs", "it needs a display, which this machine has not"},
+    {"usb", "there is no USB here"},
+    {"qemu-xhci", "there is no USB here"},
+    {"nec-usb", "there is no USB here"},
+    {"piix3-usb", "there is no USB here"},
+    {"i6300esb", "there is no watchdog here"},
+    {"ib700", "there is no watchdog here"},
+    {"tpm", "there is no TPM here"},
+    {"intel-iommu", "there is no IOMMU here"},
+    {"amd-iommu", "there is no IOMMU here"},
+    {"virtio-iommu", "there is no IOMMU here"},
+    {"vfio-pci", "devices of the host are not passed on"},
+    {"pci-bridge", "there is one PCI bus here, which has 30 free slots"},
+    {"pcie-root-port", "there is one PCI bus here, which has 30 free slots"},
+    {"pvpanic-pci", "use 'pvpanic'"},
 };
 
 const char *device_name_advice(const char *name)

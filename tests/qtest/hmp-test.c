@@ -147,7 +147,8 @@ static void test_wrong(void)
         {"info balloon", "Error: "},
         {"logfile", "Error: logfile: path is missing"},
         {"logfile /none/x", "/none/x"},
-        {"help foo", "unknown command: 'foo'"},
+        {"help foo", "Error: unknown command: 'foo'"},
+        {"info vm-generation-id", "Error: "}, /* without a vmgenid device */
         {"help \\\"foo", "the quote is not closed"},
         {"sendkey a", "Error: unknown command: 'sendkey'"},
         {"migrate -d unix:x",

@@ -253,6 +253,10 @@ static void test_generation_id(void)
     g_autofree char *given = generation_id(vmm);
 
     g_assert_cmpstr(given, ==, "324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87");
+    g_autoptr(json_object) shown = qmp_command_or_fail(
+        vmm->qmp, "{'execute':'human-monitor-command','arguments':{'command-line':"
+                  "'info vm-generation-id'}}");
+    g_assert_nonnull(strstr(json_object_get_string(shown), given));
     json_object_put(qmp_command_or_fail(
         vmm->qmp, "{'execute':'qom-set','arguments':{'path':'/machine/peripheral/g',"
                   "'property':'guid','value':'auto'}}"));
