@@ -49,9 +49,9 @@ class Attempt:
         host = Host(self.directory, {"vmm": self.options.vmm, **programs},
                     emulator=self.options.emulator, cpus=self.options.host_cpus, **more)
         self._exits.callback(host.kill)
-        host.boot()
-        self.done("a host with KVM")
         with host.logs_kept():
+            host.boot()
+            self.done("a host with KVM")
             yield host
 
 

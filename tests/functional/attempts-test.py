@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What counts of a test whose guest is lost: run_tests() of guest.py, without any guest."""
+"""What counts of a test whose guest is lost: run_tests() of guest.py and Host.logs_kept() of
+nested.py, without any guest.
+"""
 import contextlib
 import io
+import subprocess
 import sys
 import tempfile
+import types
 
 from guest import GuestError, Lost, Tap, run_tests
 from initramfs import Missing
+from nested import Host
 from qmp import QmpSilent
 
 
@@ -56,8 +61,42 @@ TWO_TESTS = [
 ]
 
 
+def end_host(status, console):
+    """The kind of the error that a test gets when its host's emulator ends, or does not for None."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(console)
+        file.flush()
+        program = ["sleep", "60"] if status is None else ["sh", "-c", f"exit {status}"]
+        with subprocess.Popen(program) as process:
+            host = Host.__new__(Host)
+            host.run = host._monitor = None
+            host._guest = types.SimpleNamespace(process=process, console=file.name)
+            try:
+                with host.logs_kept():
+                    raise BrokenPipeError
+            except Exception as error:
+                return type(error)
+            finally:
+                process.kill()
+
+
+ENDS = [
+    ("a host that ends without a word is lost", 0, "a kernel's first line\n", Lost),
+    ("so is one whose emulator ends badly", 1, "", Lost),
+    ("one that panics is not", 0, "Kernel panic - not syncing: why\n", BrokenPipeError),
+    ("nor is one that goes on", None, "", BrokenPipeError),
+]
+
+
 def main():
     tap, failed = Tap(), False
+    for what, status, console, expected in ENDS:
+        kind = end_host(status, console)
+        if kind == expected:
+            tap.ok(what)
+        else:
+            tap.fail(f"{what}: {kind} is not {expected}")
+            failed = True
     rows = [(1, *row) for row in CASES] + [(2, *row) for row in TWO_TESTS]
     for tests, what, outcomes, attempts, expected in rows:
         result = run(outcomes, attempts, tests)

@@ -85,6 +85,7 @@ class Host:
         self.directory = directory
         self._monitor = None  # of the machine that was started last
         self._has_vmm = "vmm" in programs
+        self.run = None  # once it has booted
         self.sockets = [os.path.join(directory, name)
                         for name in ("inner-qmp.sock", "inner.sock")]
         self._guest = Guest(
@@ -167,16 +168,29 @@ class Host:
 
     @contextlib.contextmanager
     def logs_kept(self):
-        """Whatever goes wrong within keeps the logs, where the host still answers.  A guest that has
-        begun anew without being told to is Lost, whatever was missed first."""
+        """Whatever goes wrong within keeps the logs, where the host still answers.  A guest or a host
+        that has begun anew without being told to is Lost, whatever was missed first."""
         try:
             yield
         except Exception as error:
-            with contextlib.suppress(GuestError):  # what went wrong first is what counts
-                self.keep_logs()
+            with contextlib.suppress(GuestError, OSError):  # what went wrong first is what counts
+                if self.run:
+                    self.keep_logs()
+            if self._has_ended():
+                raise Lost(f"the host has ended without a word: {error}") from error
             if isinstance(error, GuestError) and self._has_begun_anew():
                 raise Lost(f"the guest has begun anew: {error}") from error
             raise
+
+    def _has_ended(self):
+        """Whether the emulator has: it does instead of beginning anew.  A host that panics does so
+        too, but says why, and that may be what was done to it."""
+        try:
+            self._guest.process.wait(2)
+        except subprocess.TimeoutExpired:
+            return False
+        with open(self._guest.console, encoding="utf-8", errors="replace") as console:
+            return "Kernel panic" not in console.read()
 
     def _has_begun_anew(self):
         """Whether the running machine was reset by its guest in a way that no test has asked for:
