@@ -17,7 +17,8 @@ struct JsonReader {
     json_tokener *tokener;
     JsonScanner scanner;
     gsize size;        /* bytes of the value so far */
-    gboolean skipping; /* after an error: up to the end of the line */
+    gboolean skipping; /* after an error: up to a byte that begins anew */
+    gboolean outside;  /* the error was outside of any object or array: the next '{' begins one */
 };
 
 static json_tokener *new_tokener(void)
@@ -127,6 +128,8 @@ static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean 
 {
     g_autoptr(GError) wrong = NULL;
     gsize used;
+
+    reader->outside = FALSE;
     JsonScanResult result =
         json_scanner_scan(&reader->scanner, bytes, MIN(length, SLICE_SIZE), &used, &wrong);
 
@@ -142,6 +145,7 @@ static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean 
         /* The scan may have gone on for lines: they are not part of what was wrong. */
         used = json_tokener_get_parse_end(reader->tokener);
     } else if (wrong) {
+        reader->outside = reader->scanner.levels->len == 0;
         g_propagate_error(error, g_steal_pointer(&wrong));
     }
     return used;
@@ -164,6 +168,31 @@ static void deliver(JsonReader *reader, json_object *value, GError *error,
     callback(value, error, opaque);
 }
 
+/*
+ * Bytes that no JSON text has, as they are (RFC 8259, 2 and 7; RFC 3629, 1).  With one of them a
+ * client says that it begins anew.
+ */
+static gboolean begins_anew(char byte)
+{
+    return byte == '\xff' || ((guchar)byte < 0x20 && byte != '\t' && byte != '\r');
+}
+
+/* What follows an error, up to where the next value may begin; returns how much it was. */
+static gsize skip(JsonReader *reader, const char *bytes, gsize length)
+{
+    for (gsize used = 0; used < length; used++) {
+        if (begins_anew(bytes[used])) {
+            reader->skipping = FALSE;
+            return used + 1;
+        }
+        if (reader->outside && bytes[used] == '{') {
+            reader->skipping = FALSE;
+            return used;
+        }
+    }
+    return length;
+}
+
 void json_reader_feed(JsonReader *reader, const char *bytes, gsize length,
                       void (*value)(json_object *value, GError *error, gpointer opaque),
                       gpointer opaque)
@@ -175,14 +204,10 @@ void json_reader_feed(JsonReader *reader, const char *bytes, gsize length,
         gsize used;
 
         if (reader->skipping) {
-            const char *end = memchr(bytes, '\n', length);
-            used = end ? (gsize)(end - bytes) : length;
-            reader->skipping = !end;
+            used = skip(reader, bytes, length);
         } else {
             used = step(reader, bytes, length, &ended, &result, &error);
-            if (error) {
-                reader->skipping = TRUE;
-            }
+            reader->skipping = error != NULL;
             if (error || ended) {
                 deliver(reader, result, error, value, opaque);
             } else if (json_scanner_is_idle(&reader->scanner)) {

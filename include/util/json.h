@@ -16,7 +16,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
  * hurt: nesting deeper than 1,024 levels, a value longer than 64 MiB or of more than
  * 262,144 parts, bytes that are not UTF-8, strings with a NUL, an object with a member named
  * twice and numbers that no int64, uint64 or double holds (or of more than 1,024 characters)
- * are errors.  After an error it goes on with the next line.  One thread at a time.
+ * are errors.  After an error it goes on with the next line, behind another control character or a
+ * byte 0xff, or, if the error was outside of any object or array, with the next object.  One thread
+ * at a time.
  */
 typedef struct JsonReader JsonReader;
 

@@ -96,7 +96,16 @@ static void test_streams(void)
         {"\"\xff\"\n{}", "!;{};"},
         {"\"\xc0\xaf\"\n{}", "!;{};"},
         {"{\"\xed\xa0\x80\":1}\n{}", "!;{};"},
-        {"\xff\xfe\n{}", "!;{};"},
+        {"%p{}", "!;{};"},
+        {"}[1] {}", "!;{};"},
+        {"{%p{}\n{}", "!;{};"},
+        {"truex{}", "!;{};"},
+        {"[%p \x01{}", "!;{};"},
+        {"\xff\n{}", "!;{};"},
+        {"\xff\xfe\n{}", "!;!;{};"},
+        {"{\xff{}", "!;{};"},
+        {"[1,\xff\xff{}", "!;!;{};"},
+        {"{]]]\xff{}", "!;{};"},
         {"\x01\n{}", "!;{};"},
         {"{\"a\":\n{}}\n{}", "{\"a\":{}};{};"},
     };
@@ -114,8 +123,8 @@ static void test_nul(void)
 {
     static const char raw[] = "{\"a\":\0 1}\n{}\0\n\"a\0b\"\n[1]";
 
-    check(raw, sizeof(raw) - 1, 1, "!;{};!;!;[1];");
-    check(raw, sizeof(raw) - 1, sizeof(raw) - 1, "!;{};!;!;[1];");
+    check(raw, sizeof(raw) - 1, 1, "!;1;!;{};!;!;!;[1];");
+    check(raw, sizeof(raw) - 1, sizeof(raw) - 1, "!;1;!;{};!;!;!;[1];");
 }
 
 static void test_depth(void)
