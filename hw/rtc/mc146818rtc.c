@@ -23,8 +23,9 @@
 #define NANOSECONDS G_GINT64_CONSTANT(1000000000)
 /* Seconds from 1970, either way, that nanoseconds in 64 bits can tell: the years 1685 to 2255. */
 #define SECONDS_MAXIMUM G_GINT64_CONSTANT(9000000000)
-#define CRYSTAL 32768                     /* Hz */
-#define UPDATE_WARNING 244000             /* ns before an update in which UIP is set */
+#define CRYSTAL 32768 /* Hz */
+/* Nanoseconds before an update in which UIP is set: eight cycles. */
+#define UPDATE_WARNING (8 * NANOSECONDS / CRYSTAL)
 #define ALARM_PATIENCE (NANOSECONDS * 60) /* the host's clock may be set: looked at so often */
 #define INDEX_MASK 0x7f /* bit 7 of the index port masks the NMI, and there is none */
 
