@@ -35,9 +35,48 @@ static gboolean merge_props(json_object *arguments, GError **error)
     return TRUE;
 }
 
+static const char *json_type_of(const VmField *field)
+{
+    switch (field->kind) {
+    case VM_FIELD_BOOL:
+        return "boolean";
+    case VM_FIELD_STRING:
+    case VM_FIELD_ENUM:
+    case VM_FIELD_LINK:
+        return NULL;
+    case VM_FIELD_UINT16_LIST:
+        return "array";
+    default:
+        return "integer";
+    }
+}
+
+/* Here a number is a number: that it may also come as text is for the command line. */
+static gboolean no_text_for_numbers(json_object *arguments, GError **error)
+{
+    GType type = vm_type_find(qmp_string(arguments, "qom-type"));
+    const GPtrArray *fields = type ? vm_type_fields(type) : NULL;
+
+    for (guint i = 0; fields && i < fields->len; i++) {
+        const VmField *field = g_ptr_array_index(fields, i);
+        const char *expected = json_type_of(field);
+        json_object *value = json_object_object_get(arguments, field->name);
+
+        if (expected && json_object_is_type(value, json_type_string)) {
+            vm_error_set(error,
+                         "object '%s': Invalid parameter type for '%s', expected: %s, got the "
+                         "string '%s'",
+                         qmp_string(arguments, "id"), field->name, expected,
+                         json_object_get_string(value));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static json_object *object_add(json_object *arguments, GError **error)
 {
-    if (merge_props(arguments, error)) {
+    if (merge_props(arguments, error) && no_text_for_numbers(arguments, error)) {
         vm_object_create(arguments, error);
     }
     return NULL;
@@ -122,6 +161,45 @@ static json_object *qom_get(json_object *arguments, GError **error)
         return json_object_new_string(path);
     }
     return vm_object_get_json(object, name, error); /* which says that there is none */
+}
+
+/* The same as qom-list, and each value with it; what cannot be read has none. */
+static json_object *properties_and_values(const char *path, GError **error)
+{
+    g_autoptr(json_object) place = json_object_new_object();
+    json_add_string(place, "path", path);
+    json_object *list = qom_list(place, error);
+
+    for (gsize i = 0; list && i < json_object_array_length(list); i++) {
+        json_object *entry = json_object_array_get_idx(list, i);
+        const char *name = json_object_get_string(json_object_object_get(entry, "name"));
+        json_add_string(place, "property", name);
+        json_object *value = qom_get(place, NULL);
+        if (value) {
+            json_object_object_add(entry, "value", value);
+        }
+    }
+    return list;
+}
+
+static json_object *qom_list_get(json_object *arguments, GError **error)
+{
+    json_object *paths = json_object_object_get(arguments, "paths");
+    g_autoptr(json_object) answer = json_object_new_array();
+
+    for (gsize i = 0; i < json_object_array_length(paths); i++) {
+        json_object *properties = properties_and_values(
+            json_object_get_string(json_object_array_get_idx(paths, i)), error);
+        json_object *entry;
+
+        if (!properties) {
+            return NULL;
+        }
+        entry = json_object_new_object();
+        json_object_object_add(entry, "properties", properties);
+        json_object_array_add(answer, entry);
+    }
+    return g_steal_pointer(&answer);
 }
 
 static json_object *qom_set(json_object *arguments, GError **error)
@@ -236,6 +314,11 @@ static const QmpCommand commands[] = {
      .returns = "any",
      .doc = "The value of a property; of a child, its path.",
      .run = qom_get},
+    {.name = "qom-list-get",
+     .arguments = "paths:[str]",
+     .returns = "[ObjectPropertiesValues]",
+     .doc = "For each path what qom-list and qom-get say, in this order.",
+     .run = qom_list_get},
     {.name = "qom-set",
      .arguments = "path:str, property:str, value:any",
      .doc = "Sets a property. Most can be set only before the object is complete.",
@@ -259,6 +342,14 @@ static const QmpType types[] = {
      .kind = QMP_OBJECT,
      .members = "name:str, type:str, *description:str, *default-value:any",
      .doc = "A property."},
+    {.name = "ObjectPropertiesValues",
+     .kind = QMP_OBJECT,
+     .members = "properties:[ObjectPropertyValue]",
+     .doc = "The properties of one object."},
+    {.name = "ObjectPropertyValue",
+     .kind = QMP_OBJECT,
+     .members = "name:str, type:str, *value:any",
+     .doc = "A property and its value; none where it cannot be read."},
     {.name = "ObjectTypeInfo",
      .kind = QMP_OBJECT,
      .members = "name:str, *abstract:bool, *parent:str",

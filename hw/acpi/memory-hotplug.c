@@ -260,11 +260,12 @@ static void add_status(MemoryDevice *memory, gpointer opaque)
 
 json_object *acpi_memory_hotplug_status(void)
 {
+    if (!controller.slots) {
+        return NULL;
+    }
     json_object *status = json_object_new_array();
 
-    if (controller.slots) {
-        memory_device_foreach(add_status, status);
-    }
+    memory_device_foreach(add_status, status);
     return status;
 }
 

@@ -83,9 +83,14 @@ gboolean acpi_ost_report(uint32_t slot, Device *device, const AcpiOst *ost)
 
 /* --- QMP --- */
 
-static json_object *query_status(json_object *arguments G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+static json_object *query_status(json_object *arguments G_GNUC_UNUSED, GError **error)
 {
-    return acpi_memory_hotplug_status();
+    json_object *status = acpi_memory_hotplug_status();
+
+    if (!status) {
+        vm_error_set(error, "query-acpi-ospm-status: the machine has no ACPI");
+    }
+    return status;
 }
 
 static const QmpCommand acpi_commands[] = {

@@ -148,6 +148,14 @@ void machine_print_help(void)
 
 /* --- the one machine --- */
 
+/* All from the start, so that the tree of a machine does not depend on who has looked at it. */
+static void make_containers(void)
+{
+    vm_object_container("machine/unattached");
+    vm_object_container("machine/peripheral");
+    vm_object_container("machine/peripheral-anon");
+}
+
 gboolean machine_create(MachineClass *class, json_object *properties, GError **error)
 {
     g_autoptr(VmObject) object = vm_object_new(G_TYPE_FROM_CLASS(class), NULL, error);
@@ -158,6 +166,7 @@ gboolean machine_create(MachineClass *class, json_object *properties, GError **e
     }
     object->frozen = TRUE;
     current = MACHINE(object);
+    make_containers();
     return TRUE;
 }
 

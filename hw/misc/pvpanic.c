@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pvpanic: a port at which a guest says that it has panicked (its register is published as a
- * specification: a read gives the events that can be told, a write tells of them).
+ * pvpanic: a port at which a guest says that it has panicked or is done (its register is published
+ * as a specification: a read gives the events that can be told, a write tells of them).
  */
 #include "hw/core/device.h"
 #include "monitor/qmp.h"
@@ -12,7 +12,12 @@
 
 #define PORT_DEFAULT 0x505
 
-enum { PANICKED = 1 << 0, CRASH_LOADED = 1 << 1, EVENTS = PANICKED | CRASH_LOADED };
+enum {
+    PANICKED = 1 << 0,
+    CRASH_LOADED = 1 << 1,
+    SHUT_DOWN = 1 << 2,
+    EVENTS = PANICKED | CRASH_LOADED | SHUT_DOWN
+};
 
 typedef struct Pvpanic {
     Device parent;
@@ -47,6 +52,13 @@ static void crash_loaded(gpointer opaque G_GNUC_UNUSED)
     send_event("GUEST_CRASHLOADED", "run");
 }
 
+/* For guests that cannot switch the machine off by ACPI. */
+static void shut_down(gpointer opaque G_GNUC_UNUSED)
+{
+    qmp_event_send("GUEST_PVSHUTDOWN", NULL);
+    run_state_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+}
+
 static uint64_t read_port(gpointer opaque, uint64_t offset G_GNUC_UNUSED,
                           unsigned size G_GNUC_UNUSED)
 {
@@ -62,6 +74,8 @@ static void write_port(gpointer opaque, uint64_t offset G_GNUC_UNUSED, uint64_t 
         main_loop_post(panicked, NULL);
     } else if (told & CRASH_LOADED) {
         main_loop_post(crash_loaded, NULL);
+    } else if (told & SHUT_DOWN) {
+        main_loop_post(shut_down, NULL);
     }
 }
 
@@ -101,7 +115,7 @@ static const VmField pvpanic_fields[] = {
      .minimum = 1,
      .maximum = 0xffff},
     {.name = "events",
-     .doc = "what can be told: 1 a panic, 2 that another kernel runs after one",
+     .doc = "what can be told: 1 a panic, 2 that another kernel runs after one, 4 the end",
      .kind = VM_FIELD_UINT8,
      .offset = offsetof(Pvpanic, events),
      .default_value = EVENTS,
@@ -134,6 +148,8 @@ static const QmpEvent events[] = {
     {.name = "GUEST_CRASHLOADED",
      .data = "action:GuestPanicAction",
      .doc = "The guest has panicked and runs another kernel to see to that; nothing follows."},
+    {.name = "GUEST_PVSHUTDOWN",
+     .doc = "The guest asks by the device pvpanic to be switched off; SHUTDOWN follows."},
     {.name = NULL},
 };
 

@@ -16,7 +16,7 @@ const BadOption bad_platform[] = {
     {"-device pvpanic,id=p,ioport=0", "'p'|'ioport'|0"},
     {"-device pvpanic,id=p,ioport=0x510", "'p'|ioport=0x510|'fw-cfg'|ioport="},
     {"-device pvpanic,id=p,events=0", "'p'|'events'|0|1"},
-    {"-device pvpanic,id=p,events=4", "'p'|'events'|4|3"},
+    {"-device pvpanic,id=p,events=8", "'p'|'events'|8|7"},
     {"-device pvpanic -device pvpanic,id=p,ioport=0x600e", "'p'|a pvpanic already"},
     {"-device vmgenid,id=g,guid=", "'g'|guid=|auto"},
     {"-device vmgenid,id=g,guid=1234", "'g'|guid=1234|auto|UUID"},

@@ -170,6 +170,9 @@ static void check_discovery(Qmp *qmp)
         for (guint j = 0; j < G_N_ELEMENTS(needed); j++) {
             g_assert_nonnull(qmp_get(machine, needed[j]));
         }
+        /* What -smp takes, so that managers let their users ask for it. */
+        g_assert_cmpint(json_object_get_int(qmp_get(machine, "cpu-max")), ==,
+                        strcmp(qmp_get_string(machine, "name"), "none") == 0 ? 1 : 240);
     }
     check_command(qmp,
                   "{'execute':'qom-list-types','arguments':{'implements':'device',"
@@ -197,6 +200,33 @@ static void check_discovery(Qmp *qmp)
     check_command(qmp, "{'execute':'query-current-machine'}", " wakeup-suspend-support ");
 }
 
+#define TREE                                                                                       \
+    "{'execute':'qom-list-get','arguments':{'paths':['/','/machine','/machine/unattached',"        \
+    "'/machine/peripheral','/machine/peripheral-anon']}}"
+
+/* One element a path; the machine's has its type with the value, and its children with their path.
+ */
+static void check_tree(json_object *tree)
+{
+    json_object *properties, *type;
+
+    g_assert_cmpuint(json_object_array_length(tree), ==, 5);
+    properties = qmp_get(json_object_array_get_idx(tree, 1), "properties");
+    type = json_object_array_get_idx(properties, 0);
+    g_assert_cmpstr(qmp_get_string(type, "name"), ==, "type");
+    g_assert_cmpstr(qmp_get_string(type, "value"), ==, "none-machine");
+    for (gsize i = 1; i < json_object_array_length(properties); i++) {
+        json_object *child = json_object_array_get_idx(properties, i);
+
+        if (strcmp(qmp_get_string(child, "name"), "peripheral") == 0) {
+            g_assert_cmpstr(qmp_get_string(child, "type"), ==, "child<container>");
+            g_assert_cmpstr(qmp_get_string(child, "value"), ==, "/machine/peripheral");
+            return;
+        }
+    }
+    g_assert_not_reached();
+}
+
 static void test_discovery(void)
 {
     VmmOptions options = {.no_qtest = TRUE};
@@ -204,7 +234,16 @@ static void test_discovery(void)
         vmm_start_or_fail(&options, "-machine none -accel qtest -nodefaults -display none -S");
     g_autofree char *text = NULL;
 
+    g_autoptr(json_object) before = qmp_command_or_fail(vmm->qmp, TREE);
+    check_tree(before);
     check_discovery(vmm->qmp);
+    json_object_put(qmp_command_or_fail(
+        vmm->qmp, "{'execute':'human-monitor-command','arguments':{'command-line':'info qtree'}}"));
+    g_autoptr(json_object) after = qmp_command_or_fail(vmm->qmp, TREE);
+    g_assert_true(json_object_equal(before, after)); /* who looks changes nothing */
+    text = qmp_command_refused(vmm->qmp, "{'execute':'query-acpi-ospm-status'}");
+    g_assert_nonnull(strstr(text, "ACPI"));
+    g_free(text);
     text = qmp_command_refused(vmm->qmp, "{'execute':'device_add','arguments':"
                                          "{'driver':'vhost-user-blk-pci','chardev':'none'}}");
     g_assert_nonnull(text);

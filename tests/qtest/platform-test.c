@@ -194,7 +194,7 @@ static void test_panic(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -m 32M -device pvpanic %s", cases[i].arguments);
-        g_assert_cmphex(in(vmm, 0x505), ==, 3);
+        g_assert_cmphex(in(vmm, 0x505), ==, 7);
         out(vmm, 0x505, 1);
         expect_event(vmm, "GUEST_PANICKED", "data/action", cases[i].action);
         if (!cases[i].state) {
@@ -225,7 +225,9 @@ static void test_crash_loaded(void)
     expect_state(vmm, "running");
     vmm_end(vmm);
 
-    vmm = vmm_start_or_fail(NULL, "-M pc -m 32M -action panic=pause -device pvpanic");
+    vmm = vmm_start_or_fail(NULL, "-M pc -m 32M -action panic=pause -device pvpanic,events=3");
+    out(vmm, 0x505, 4); /* an end is not offered */
+    expect_no_event(vmm, "GUEST_PVSHUTDOWN");
     out(vmm, 0x505, 1);
     expect_event(vmm, "STOP", NULL, NULL);
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'system_reset'}"));
@@ -233,6 +235,23 @@ static void test_crash_loaded(void)
     expect_state(vmm, "paused");
     json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'cont'}"));
     expect_state(vmm, "running");
+    vmm_end(vmm);
+}
+
+/* The guest wants to be switched off, which may be for its manager to do. */
+static void test_pv_shutdown(void)
+{
+    Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -m 32M -device pvpanic");
+
+    out(vmm, 0x505, 4);
+    expect_event(vmm, "GUEST_PVSHUTDOWN", NULL, NULL);
+    expect_event(vmm, "SHUTDOWN", "data/reason", "guest-shutdown");
+    expect_exit(vmm, 0);
+
+    vmm = vmm_start_or_fail(NULL, "-M pc -m 32M -no-shutdown -device pvpanic");
+    out(vmm, 0x505, 4);
+    expect_event(vmm, "GUEST_PVSHUTDOWN", NULL, NULL);
+    expect_state(vmm, "shutdown");
     vmm_end(vmm);
 }
 
@@ -286,6 +305,7 @@ int main(int argc, char **argv)
     g_test_add_func("/platform/debug-exit", test_debug_exit);
     g_test_add_func("/platform/panic", test_panic);
     g_test_add_func("/platform/crash-loaded", test_crash_loaded);
+    g_test_add_func("/platform/pv-shutdown", test_pv_shutdown);
     g_test_add_func("/platform/generation-id", test_generation_id);
     return g_test_run();
 }
