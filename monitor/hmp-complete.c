@@ -2,6 +2,7 @@
 /* What the word at the cursor may become. */
 #include "hmp-internal.h"
 
+#include "chardev/chardev.h"
 #include "util/object.h"
 #include "util/trace.h"
 
@@ -132,7 +133,8 @@ static void add_type(GType type, gpointer opaque)
     const char *name = g_type_name(type);
     GType base = vm_type_find(walk->base);
 
-    if (G_TYPE_IS_ABSTRACT(type) || !g_type_is_a(type, base)) {
+    if (G_TYPE_IS_ABSTRACT(type) || !g_type_is_a(type, base) ||
+        (g_type_is_a(type, TYPE_CHARDEV) && !chardev_is_backend(type))) {
         return;
     }
     VmObjectClass *class = g_type_class_ref(type);

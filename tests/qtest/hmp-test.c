@@ -502,6 +502,9 @@ static void test_completion(void)
     human_expect(human, HUMAN_PROMPT);
     human_type_and_expect(human, "device_add pvpa\t,\r", "'pvpa'");
     human_expect(human, HUMAN_PROMPT);
+    /* A multiplexer's ports are its own. */
+    human_type_and_expect(human, "chardev-add mux-\t,id=x\r", "'mux-'");
+    human_expect(human, HUMAN_PROMPT);
     human_type_and_expect(human, "device_del di\tfoo\r", "'foo' is too much");
     human_expect(human, HUMAN_PROMPT);
     human_type(human, "q\r");
