@@ -21,6 +21,9 @@
 #include "util/options.h"
 #include "util/size.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* --- chardevs and monitors --- */
 
 static gboolean make_chardevs(GError **error)
@@ -284,6 +287,31 @@ static gboolean check_background(const GArray *items, GError **error)
     return TRUE;
 }
 
+#define PTY_PREFIX "pty:"
+
+/* The kernel chose the terminal's name: without a monitor nobody could learn it.  Scripts look for
+ * this line, whose form is QEMU's. */
+static void announce_terminal(VmObject *object, gpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *name = chardev_filename(CHARDEV(object));
+
+    if (g_str_has_prefix(name, PTY_PREFIX)) {
+        printf("char device redirected to %s (label %s)\n", name + strlen(PTY_PREFIX), object->id);
+        fflush(stdout);
+    }
+}
+
+gboolean setup_complete(GError **error)
+{
+    vm_globals_report_unused();
+    device_set_machine_complete();
+    if (!machine_boot(error) || !accel_start(error)) {
+        return FALSE;
+    }
+    vm_object_foreach_child(vm_object_container("chardevs"), announce_terminal, NULL);
+    return TRUE;
+}
+
 gboolean setup_machine(const GArray *items, GError **error)
 {
     return setup_process(items, error) && setup_sandbox(items, error) &&
@@ -297,13 +325,6 @@ gboolean setup_machine(const GArray *items, GError **error)
            setup_firmware(items, error) && make_objects(FALSE, error) && machine_build(error) &&
            make_netdevs(error) && make_serial_ports(items, error) &&
            check_background(items, error) && make_devices(error);
-}
-
-gboolean setup_complete(GError **error)
-{
-    vm_globals_report_unused();
-    device_set_machine_complete();
-    return machine_boot(error) && accel_start(error);
 }
 
 gboolean setup_start(const GArray *items, GError **error)

@@ -21,8 +21,9 @@ gboolean setup_print_only(const GArray *items, int *status);
  */
 gboolean setup_machine(const GArray *items, GError **error);
 
-/* The machine is complete: its kernel is put into guest memory, its CPUs wait.  The last that may
- * fail because of what the user gave. */
+/* The machine is complete: its kernel is put into guest memory, its CPUs wait, and
+ * standard output has the names of pseudo-terminals.  The last that may fail because of what the
+ * user gave. */
 gboolean setup_complete(GError **error);
 
 /* -runas and -chroot: every file and socket of the command line is open. */

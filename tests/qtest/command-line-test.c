@@ -380,6 +380,10 @@ static void test_daemonize_relative(void)
                           "-chardev pty,id=p,path=relative.pty -pidfile relative.pid",
                           MILLISECONDS, &status, &output, &errors, &error));
     g_assert_cmpint(status, ==, 0);
+    g_autofree char *terminal = g_file_read_link("relative.pty", NULL);
+    g_autofree char *expected =
+        g_strdup_printf("char device redirected to %s (label p)\n", terminal);
+    g_assert_cmpstr(output, ==, expected); /* the only place where its name can be seen */
     g_autoptr(Qmp) qmp = qmp_connect("relative.qmp", 0, &error);
     g_assert_no_error(error);
     qmp_set_timeout(qmp, MILLISECONDS);
