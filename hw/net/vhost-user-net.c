@@ -359,12 +359,6 @@ static gboolean connected(VhostUserPci *device, uint64_t *features, GError **err
                      pci_device_name(PCI_DEVICE(device)), net->host_mtu);
         return FALSE;
     }
-    /* It would do without any: almost everything that a driver sees is ours. */
-    if (*features == 0 && !vhost_user_session_has_protocol_features(device->session)) {
-        vm_error_set(error, "vhost-user device '%s': the backend offers no feature at all",
-                     pci_device_name(PCI_DEVICE(device)));
-        return FALSE;
-    }
     *features = vhost_user_net_offer(net, *features);
     if (vhost_user_pci_comes_back(device)) {
         /* No record of requests in flight is kept for packets, and without one nobody knows where a

@@ -189,7 +189,9 @@ static gboolean offer_features(VhostUserPci *device, uint64_t *features, GError 
 
     *features = vhost_user_session_features(device->session) &
                 virtio_pci_permitted_features(VIRTIO_PCI(device));
-    if (*features == 0) {
+    /* A back-end that speaks the protocol's newer part and has no feature serves a legacy driver; of
+     * one without either nothing can be expected. */
+    if (*features == 0 && !vhost_user_session_has_protocol_features(device->session)) {
         vm_error_set(error, "vhost-user device '%s': the backend offers no feature at all",
                      vhost_user_pci_name(device));
         return FALSE;

@@ -202,6 +202,24 @@ static void test_old_backend(void)
     rig_assert_names(text, "b0", "VIRTIO_F_VERSION_1", NULL);
 }
 
+static void only_the_protocols(BackendConfig *config, guint device G_GNUC_UNUSED)
+{
+    config->features = BIT(VHOST_USER_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+}
+
+/* No feature of virtio's own: a disk that can be read and written. */
+static void test_bare_backend(void)
+{
+    RigOptions options = {.configure = only_the_protocols};
+    Legacy *legacy = legacy_start(&options);
+
+    g_assert_cmphex(pci_capability(legacy->pci, PCI_CAP_ID_VNDR, 0), ==, 0);
+    start_driver(legacy, 0);
+    check_data(legacy);
+    g_assert_cmphex(driver_features(legacy) & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES), ==, 0);
+    legacy_end(legacy);
+}
+
 static void test_disable_modern(void)
 {
     RigOptions options = {.device = "vhost-user-blk-pci,disable-modern=on,disable-legacy=off"};
@@ -269,6 +287,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-legacy/driver", test_driver);
     g_test_add_func("/virtio-legacy/old-backend", test_old_backend);
+    g_test_add_func("/virtio-legacy/bare-backend", test_bare_backend);
     g_test_add_func("/virtio-legacy/disable-modern", test_disable_modern);
     g_test_add_func("/virtio-legacy/disable-legacy", test_disable_legacy);
     g_test_add_func("/virtio-legacy/switches", test_switches);
