@@ -149,6 +149,53 @@ static void test_resets(void)
     vmm_end(vmm);
 }
 
+#define PM_CONTROL 0x604
+#define PM_SLEEP_ENABLE 0x2000
+
+/* What the guest does at its end, and what the options make of it. */
+static void test_actions(void)
+{
+    static const struct {
+        const char *arguments;
+        gboolean resets;    /* the guest resets; else it powers off */
+        const char *reason; /* of SHUTDOWN */
+        const char *state;  /* afterwards; NULL: the program has ended */
+    } cases[] = {
+        {"-no-reboot", TRUE, "guest-reset", NULL},
+        {"-action reboot=shutdown", TRUE, "guest-reset", NULL},
+        {"-no-reboot -no-shutdown", TRUE, "guest-reset", "shutdown"},
+        {"-action reboot=reset", TRUE, NULL, "running"},
+        {"-action shutdown=poweroff", FALSE, "guest-shutdown", NULL},
+        {"-action shutdown=pause", FALSE, "guest-shutdown", "shutdown"},
+        {"-no-shutdown", FALSE, "guest-shutdown", "shutdown"},
+        {"-no-shutdown -no-reboot", FALSE, "guest-shutdown", "shutdown"},
+        {"-no-reboot", FALSE, "guest-shutdown", NULL},
+        {"-action watchdog=none", FALSE, "guest-shutdown", NULL},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Vmm *vmm = vmm_start_or_fail(NULL, "-M pc -m 32M %s", cases[i].arguments);
+
+        if (cases[i].resets) {
+            out(vmm, 0x64, 0xfe);
+        } else {
+            qtest_outw(vmm->qtest, PM_CONTROL, PM_SLEEP_ENABLE);
+        }
+        expect_event(vmm, cases[i].reason ? "SHUTDOWN" : "RESET", "data/reason",
+                     cases[i].reason ? cases[i].reason : "guest-reset");
+        if (!cases[i].state) {
+            expect_exit(vmm, 0);
+            continue;
+        }
+        if (cases[i].reason) {
+            expect_event(vmm, "STOP", NULL, NULL);
+        }
+        expect_state(vmm, cases[i].state);
+        json_object_put(qmp_command_or_fail(vmm->qmp, "{'execute':'quit'}"));
+        expect_exit(vmm, 0);
+    }
+}
+
 /* --- isa-debug-exit --- */
 
 static void test_debug_exit(void)
@@ -302,6 +349,7 @@ int main(int argc, char **argv)
     g_test_add_func("/platform/keyboard-controller", test_keyboard_controller);
     g_test_add_func("/platform/a20", test_a20);
     g_test_add_func("/platform/resets", test_resets);
+    g_test_add_func("/platform/actions", test_actions);
     g_test_add_func("/platform/debug-exit", test_debug_exit);
     g_test_add_func("/platform/panic", test_panic);
     g_test_add_func("/platform/crash-loaded", test_crash_loaded);
