@@ -10,7 +10,7 @@ test_packages="acpica-tools clang dmidecode g++ libclang-rt-14-dev qemu-system-c
 # What a Linux guest is made of, and the host in which it runs where KVM is not at hand.
 guest_packages="linux-image-cloud-amd64 busybox-static qemu-system-x86"
 # For tests/functional: those, DPDK's testpmd, and what builds drivers that Debian does not.
-functional_packages="$guest_packages ethtool dpdk-dev librte-net-vhost23 kmod make xz-utils"
+functional_packages="$guest_packages ethtool dpdk-dev librte-net-vhost23 kmod lz4 make xz-utils zstd"
 
 # install_packages PACKAGE... : installs those that are missing.
 install_packages() {

@@ -4,11 +4,15 @@
 The archive is what the kernel's buffer format document calls "newc": for each
 file a header of hexadecimal numbers, the name and the content, padded to 4.
 """
+import copy
 import glob
+import gzip
 import lzma
 import os
 import re
 import stat
+import struct
+import subprocess
 
 
 class Missing(Exception):
@@ -65,6 +69,31 @@ class Kernel:
         with open(os.path.join(self.modules, path), "rb") as file:
             content = file.read()
         return lzma.decompress(content) if path.endswith(".xz") else content
+
+
+    # How a bzImage holds its vmlinux (Linux, Documentation/arch/x86/boot.rst, "payload_offset"), by its
+    # first bytes.
+    PACKERS = {b"\x02\x21": ["unlz4", "-c"], b"\xfd7": ["xz", "-dc"], b"\x28\xb5": ["zstd", "-dc"],
+               b"\x1f\x8b": ["gunzip", "-c"]}
+
+    def as_vmlinux(self, path):
+        """The same kernel, whose image is its vmlinux, packed with gzip and written to path."""
+        with open(self.image, "rb") as file:
+            image = file.read()
+        sectors = image[0x1f1] or 4
+        offset, length = struct.unpack_from("<II", image, 0x248)
+        begin = (sectors + 1) * 512 + offset
+        # The kernel's build puts the size behind it, except where the format has it there anyway.
+        payload = image[begin:begin + length]
+        command = self.PACKERS[payload[:2]]
+        if command[0] != "gunzip":
+            payload = payload[:-4]
+        unpacked = subprocess.run(command, input=payload, check=True, capture_output=True).stdout
+        with gzip.open(path, "wb", 1) as file:
+            file.write(unpacked)
+        other = copy.copy(self)
+        other.image = path
+        return other
 
 
 class Initramfs:
