@@ -13,6 +13,7 @@ from bench_common import DEBIAN, say, version_of
 from bench_priority import take_priority
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/functional"))
+from emulator import find_emulator  # noqa: E402
 from guest import GuestError  # noqa: E402
 from initramfs import Initramfs, Kernel, Missing, find_busybox  # noqa: E402
 from nested import Host, Machine  # noqa: E402
@@ -209,8 +210,8 @@ def measure_all(bench, short):
             "rounds": rounds, "dimms": dimms, "requests": requests}
 
 
-def start_host(folder, kernel, programs, files):
-    host = Host(folder, programs, kernel=kernel, memory=4096, files=files)
+def start_host(folder, emulator, kernel, programs, files):
+    host = Host(folder, emulator, programs, kernel=kernel, memory=4096, files=files)
     try:
         host.boot()
         host.run(f"truncate -s 64M /tmp/disk; mount -t tracefs tracefs {TRACING}")
@@ -237,6 +238,7 @@ def measure(build, short):
     say("Linux guests")
     try:
         kernel = Kernel()
+        emulator = find_emulator(build / "tests/functional/backports", say)
     except Missing as missing:
         say(f"  skipped: {missing}")
         return None
@@ -251,8 +253,8 @@ def measure(build, short):
         write_first_line(first)
         files = {"first.gz": first, **roms,
                  "bin/bench-first-line": build / "tests/bench/bench-first-line"}
-        measured = measure_in(folder, lambda: start_host(folder, kernel, programs, files), kinds,
-                              short)
+        measured = measure_in(folder, lambda: start_host(folder, emulator, kernel, programs,
+                                                         files), kinds, short)
     measured["kernel"] = kernel.release
     measured["qemu"] = version_of(DEBIAN) if roms else None
     return measured

@@ -3,8 +3,8 @@
 """The demonstration's second half: a Debian guest on KVM grows DIMM by DIMM and shrinks again, while
 its disk writes and verifies, also from and to the memory that has just come.
 
-KVM is this host's if that truly runs a guest; otherwise that of a host which Debian's QEMU emulates
-here, and then everything takes as long as in software.
+KVM is this host's if that truly runs a guest; otherwise that of a host which QEMU emulates here, and
+then everything takes as long as in software.
 """
 import argparse
 import contextlib
@@ -18,6 +18,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../functional"))
 from chart import Screen
+from emulator import find_emulator
 from guest import GuestError
 from initramfs import Missing
 from load import Load
@@ -97,11 +98,10 @@ class Demo:
     def start_nested(self, directory, exits, programs, guest):
         """The guest in a host that Debian's QEMU emulates; when the guest was started."""
         screen = self.screen
-        if not os.path.exists(self.options.emulator):
-            raise Missing(f"no {self.options.emulator} (Debian: qemu-system-x86)")
         screen.begin("host with AMD's SVM, emulated")
+        emulator = find_emulator(self.options.cache, print, self.options.emulator)
         begin = time.monotonic()
-        host = Host(directory, programs, guest, emulator=self.options.emulator,
+        host = Host(directory, emulator, programs, guest,
                     memory=HOST_MEMORY + DIMM * self.options.dimms)
         exits.callback(host.kill)
         host.boot()
@@ -250,7 +250,9 @@ def parse_arguments():
     parser.add_argument("--backend", required=True, help="vhost-user-blk")
     parser.add_argument("--load", required=True, help="guest-load, linked statically")
     parser.add_argument("--fill", required=True, help="guest-fill, linked statically")
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64")
+    parser.add_argument("--emulator", help="QEMU that emulates a host, if not the newest that "
+                        "Debian 12 can install, or the installed one without network")
+    parser.add_argument("--cache", default="backports", help="folder that keeps the former")
     parser.add_argument("--dimms", type=int, default=DIMMS,
                         help=f"1 to {DIMMS_MOST} (default: {DIMMS})")
     options = parser.parse_args()

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import time
 
+from emulator import find_emulator
 from guest import run_tests
 from nested import ATTEMPTS, Host
 
@@ -17,8 +18,10 @@ def option_parser(description, seconds, **programs):
     parser.add_argument("--vmm", required=True, help="the program under test")
     for name, what in programs.items():
         parser.add_argument(f"--{name.replace('_', '-')}", required=True, help=what)
-    parser.add_argument("--emulator", default="/usr/bin/qemu-system-x86_64",
-                        help="of the host: %(default)s")
+    parser.add_argument("--emulator", help="QEMU that emulates the host, if not the newest that "
+                        "Debian 12 can install, or the installed one without network")
+    parser.add_argument("--cache", default="backports",
+                        help="folder that keeps what comes from Debian's backports")
     parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
     parser.add_argument("--seconds", type=int, default=seconds,
                         help="one attempt may take, %(default)s by default")
@@ -45,9 +48,10 @@ class Attempt:
     def host(self, programs, **more):
         """A Host with the program under test as vmm and these, booted; whatever goes wrong within
         keeps its logs.  From here on the time is told."""
+        emulator = find_emulator(self.options.cache, self.note, self.options.emulator)
         self._begin = time.monotonic()
-        host = Host(self.directory, {"vmm": self.options.vmm, **programs},
-                    emulator=self.options.emulator, cpus=self.options.host_cpus, **more)
+        host = Host(self.directory, emulator, {"vmm": self.options.vmm, **programs},
+                    cpus=self.options.host_cpus, **more)
         self._exits.callback(host.kill)
         with host.logs_kept():
             host.boot()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The newest kernel that Debian 12 can install: that of its backports, unpacked into a folder, and
-drivers of its source that Debian does not build.
+"""The newest that Debian 12 can install, its backports, unpacked into a folder: packages, a kernel,
+and drivers of its source that Debian does not build.
 
 Nothing of the machine changes: apt works with lists and a cache of its own.
 """
@@ -54,8 +54,9 @@ class _Archive:
         return image.group(1)
 
     def unpack(self, root, packages):
-        """Files of the packages, below the folder root."""
-        _run(["apt-get", *self._options, "download", *packages], cwd=self._folder)
+        """Files of the packages, below the folder root; apt verifies them."""
+        _run(["apt-get", *self._options, "download",
+              *[f"{package}/bookworm-backports" for package in packages]], cwd=self._folder)
         for name in os.listdir(self._folder):
             if name.endswith(".deb"):
                 path = os.path.join(self._folder, name)
@@ -86,27 +87,40 @@ def _build(archive, folder, release, flavour, drivers):
     return modules
 
 
+def _kept(cache, name, fill):
+    """The folder name in the folder cache, with a slash; if it is not there, fill(archive, folder,
+    root) puts into root what it will hold, and has folder for whatever it needs meanwhile."""
+    cache = os.path.abspath(cache)
+    kept = os.path.join(cache, name, "")
+    if not os.path.exists(kept):
+        os.makedirs(cache, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            root = os.path.join(folder, "root")
+            fill(_Archive(folder), folder, root)
+            shutil.move(root, kept.rstrip("/"))
+    return kept
+
+
+def unpacked(cache, name, packages):
+    """The folder with the files of these packages, below the folder cache for the next time."""
+    return _kept(cache, name, lambda archive, _folder, root: archive.unpack(root, packages))
+
+
 def newest_kernel(cache, flavour=Kernel.CLOUD, drivers=()):
     """The kernel, which stays in the folder cache for the next time.  drivers are files of its
     source that are built and put beside its modules."""
-    name = "backports" if flavour == Kernel.CLOUD else f"backports-{flavour}"
-    cache = os.path.abspath(cache)
-    root = os.path.join(cache, name, "")
-    if not os.path.exists(root):
-        os.makedirs(cache, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            archive = _Archive(folder)
-            image = archive.image(flavour)
-            release = image.removeprefix("linux-image-")
-            unpacked = os.path.join(folder, "root")
-            archive.unpack(unpacked, [image])
-            if drivers:
-                modules = _build(archive, folder, release, flavour, drivers)
-                more = os.path.join(unpacked, "lib/modules", release, "updates")
-                os.mkdir(more)
-                for module in os.listdir(modules):
-                    if module.endswith(".ko"):
-                        shutil.copy(os.path.join(modules, module), more)
-            _run(["/sbin/depmod", "-b", unpacked, release])
-            shutil.move(unpacked, root.rstrip("/"))
-    return Kernel(root, flavour)
+    def fill(archive, folder, root):
+        image = archive.image(flavour)
+        release = image.removeprefix("linux-image-")
+        archive.unpack(root, [image])
+        if drivers:
+            modules = _build(archive, folder, release, flavour, drivers)
+            more = os.path.join(root, "lib/modules", release, "updates")
+            os.mkdir(more)
+            for module in os.listdir(modules):
+                if module.endswith(".ko"):
+                    shutil.copy(os.path.join(modules, module), more)
+        _run(["/sbin/depmod", "-b", root, release])
+
+    name = "kernel" if flavour == Kernel.CLOUD else f"kernel-{flavour}"
+    return Kernel(_kept(cache, name, fill), flavour)

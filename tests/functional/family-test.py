@@ -418,7 +418,6 @@ def main():
                            gpio="guest-gpio, linked statically")
     parser.add_argument("--kernel", choices=("newest", "installed"), default="newest",
                         help="the guest's")
-    parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
     return run(parser.parse_args(), test)
 
 

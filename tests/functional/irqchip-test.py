@@ -69,9 +69,7 @@ def test(attempt):
 
 
 def main():
-    parser = option_parser(__doc__, 380, backend="vhost-user-blk")
-    parser.add_argument("--load", help="not used here")
-    return run(parser.parse_args(), test)
+    return run(option_parser(__doc__, 380, backend="vhost-user-blk").parse_args(), test)
 
 
 sys.exit(main())

@@ -138,10 +138,7 @@ def press_button(machine, then):
 
 
 def main():
-    parser = option_parser(__doc__, 580, backend="vhost-user-blk")
-    parser.add_argument("--load", help="not used here")
-    parser.add_argument("--cache", default="kernels", help="where the newest kernel is kept")
-    return run(parser.parse_args(), test)
+    return run(option_parser(__doc__, 580, backend="vhost-user-blk").parse_args(), test)
 
 
 sys.exit(main())

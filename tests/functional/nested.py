@@ -24,10 +24,6 @@ MIB = 1 << 20
 MEMORY = 512  # MiB of a guest at boot
 DIMM = 128    # MiB: a memory block of Linux on x86
 
-# Without CMPXCHG16B: where it meets a page that a guest's machine has not touched yet, QEMU 7.2 lets
-# the guest go on with a part of a pointer in EFLAGS, and Linux's memory allocator uses it all the time.
-CPU = "max,svm=on,cx16=off"
-
 # What a stock kernel (Debian's 6.1.0-56-cloud-amd64) says on Debian's QEMU 7.2 as well: measured with
 # "-machine pc -accel kvm -cpu host -smp 2 -m 512,slots=64,maxmem=16G" in the same kind of host, by
 # dmesg -r of levels 0 to 4.  The software CPU's XSAVE state has sizes that do not agree with each
@@ -51,6 +47,7 @@ class Host:
     """A host with KVM.
 
     directory  where its sockets and logs are
+    emulator   an Emulator
     programs   {name in the host: path here}, each comes with its libraries
     files      what else is in it: {path there: path here}
     guest      what guests in it find in their initramfs: {path there: path here}
@@ -69,9 +66,9 @@ class Host:
     shell = "file,path=/dev/ttyS3,input-path=/dev/ttyS3"
     monitor = "stdio"
 
-    def __init__(self, directory, programs, guest=None, files=None, modules=("virtio_blk",),
-                 memory=2560, emulator="/usr/bin/qemu-system-x86_64", kernel=None, kernels=None,
-                 host_modules=(), cpus=2):
+    def __init__(self, directory, emulator, programs, guest=None, files=None,
+                 modules=("virtio_blk",), memory=2560, kernel=None, kernels=None, host_modules=(),
+                 cpus=2):
         kernel = kernel or Kernel()
         content = dict(files or {})
         for name, inner in {"": kernel, **(kernels or {})}.items():
@@ -89,8 +86,9 @@ class Host:
         self.sockets = [os.path.join(directory, name)
                         for name in ("inner-qmp.sock", "inner.sock")]
         self._guest = Guest(
-            directory, emulator,
-            ["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(cpus), "-m", str(memory)]
+            directory, emulator.program,
+            [*emulator.options, "-accel", "tcg,thread=multi", "-cpu", emulator.CPU,
+             "-smp", str(cpus), "-m", str(memory)]
             + [word for number, path in enumerate(self.sockets) for word in
                ("-chardev", f"socket,id=s{number},path={path},server=on,wait=off",
                 "-serial", f"chardev:s{number}")],
