@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What -accel kvm says where /dev/kvm is not what it should be.  Each line runs with a /dev of its
- * own (user and mount namespaces); where the host does not allow that the tests are skipped.
+ * What -accel kvm says where /dev/kvm is not what it should be, and on this host.  The former runs
+ * with a /dev of its own (user and mount namespaces), and is skipped where that is not allowed.
  */
 #include "qtest/vmm.h"
 
@@ -86,6 +86,61 @@ static void test_device(gconstpointer opaque)
     g_assert_true(g_str_has_prefix(more, warned));
 }
 
+/*
+ * Without a kernel no machine starts on KVM, wherever this runs: either /dev/kvm is of no use,
+ * which is said in one line, and a list of accelerators goes on to the next; or the kernel is
+ * missing.
+ */
+static void test_kvm(void)
+{
+    static const char *const reasons[] = {
+        "-accel kvm: /dev/kvm is there, but it interprets the guest (",
+        "-accel kvm: /dev/kvm is there, but it runs no guest (",
+        "-accel kvm: /dev/kvm makes no machine: ",
+        "-accel kvm: /dev/kvm: ", /* missing or forbidden */
+        "-accel kvm: /dev/kvm has API version ",
+        "-accel kvm: /dev/kvm is not KVM's device ",
+        "-accel kvm: the kernel's KVM lacks ",
+    };
+    g_autofree char *output = NULL, *errors = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean useless = FALSE;
+    int status;
+
+    g_assert_true(
+        vmm_run(NULL, "-M pc -m 16M -accel kvm", MILLISECONDS, &status, &output, &errors, &error));
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    g_assert_cmpstr(output, ==, "");
+    g_assert_true(strchr(errors, '\n') == errors + strlen(errors) - 1); /* one line */
+    for (guint i = 0; i < G_N_ELEMENTS(reasons); i++) {
+        useless = useless || strstr(errors, reasons[i]);
+    }
+    g_assert_true(useless || strstr(errors, "-kernel is missing"));
+    g_test_message("%s", errors);
+    if (useless) {
+        g_autoptr(Vmm) vmm =
+            vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE}, "-M pc -m 16M -accel kvm:qtest");
+        g_autoptr(json_object) answer = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
+        g_autofree char *said = vmm_output(vmm);
+        g_assert_false(json_object_get_boolean(qmp_get(answer, "enabled")));
+        g_assert_true(g_str_has_prefix(said, "qemu-system-x86_64: warning: -accel kvm: /dev/kvm"));
+        g_assert_true(g_str_has_suffix(said, "; -accel qtest is taken instead\n"));
+        vmm_end(g_steal_pointer(&vmm));
+        /* The same as two options. */
+        vmm = vmm_start_or_fail(&(VmmOptions){.no_qtest = TRUE},
+                                "-M pc -m 16M -accel kvm -accel qtest");
+        g_autoptr(json_object) again = qmp_command_or_fail(vmm->qmp, "{'execute':'query-kvm'}");
+        g_assert_false(json_object_get_boolean(qmp_get(again, "enabled")));
+        vmm_end(g_steal_pointer(&vmm));
+        return;
+    }
+    g_clear_pointer(&output, g_free);
+    g_clear_pointer(&errors, g_free);
+    g_assert_true(vmm_run(NULL, "-M pc -m 16M -accel kvm:qtest", MILLISECONDS, &status, &output,
+                          &errors, &error));
+    g_assert_nonnull(strstr(errors, "-kernel is missing"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -94,5 +149,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_device);
     }
+    g_test_add_func("/accel/kvm", test_kvm);
     return g_test_run();
 }
