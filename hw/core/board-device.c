@@ -34,6 +34,11 @@ gboolean device_check_ports(Device *device, const char *property, uint32_t first
         return FALSE;
     }
     taken = io_region_name_within(ADDRESS_SPACE_IO, first, count);
+    if (taken && count == 1) {
+        vm_error_set(error, "%s: %s=0x%" PRIx32 ": '%s' has this port; choose another with %s",
+                     label, property, first, taken, remedy);
+        return FALSE;
+    }
     if (taken) {
         vm_error_set(error,
                      "%s: %s=0x%" PRIx32 ": '%s' has some of these %" PRIu32

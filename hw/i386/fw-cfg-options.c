@@ -6,7 +6,9 @@
 #include "util/options.h"
 #include "util/report.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Users' names begin so; others may come to mean something to firmware. */
 #define USERS_PREFIX "opt/"
@@ -14,15 +16,23 @@
 /* The bytes that @text or the file @path holds; @path is only looked at without @text. */
 static GBytes *read_content(const char *text, const char *path, GError **error)
 {
-    g_autoptr(GError) reason = NULL;
+    struct stat status;
     char *bytes = NULL;
     gsize size;
 
     if (text) {
         return g_bytes_new(text, strlen(text));
     }
-    if (!g_file_get_contents(path, &bytes, &size, &reason)) {
-        vm_error_set(error, "file=%s: %s", path, reason->message);
+    if (stat(path, &status) < 0) {
+        vm_error_set_errno(error, errno, "file=%s: cannot be read", path);
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+        vm_error_set(error, "file=%s: is neither a file nor a pipe", path);
+        return NULL;
+    }
+    if (!g_file_get_contents(path, &bytes, &size, error)) {
+        g_prefix_error(error, "file=%s: ", path);
         return NULL;
     }
     return g_bytes_new_take(bytes, size);
