@@ -136,7 +136,8 @@ static gboolean chardev_stdio_open(Chardev *chardev, GError **error)
     ChardevStdio *stdio = CHARDEV_STDIO(chardev);
 
     if (stdio_owner) {
-        vm_error_set(error, "chardev '%s': standard input and output belong to chardev '%s'; "
+        vm_error_set(error,
+                     "chardev '%s': standard input and output belong to chardev '%s'; "
                      "-serial mon:stdio or mux=on lets several share them",
                      chardev->parent.id, stdio_owner->parent.parent.id);
         return FALSE;

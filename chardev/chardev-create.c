@@ -507,8 +507,11 @@ static gboolean can_change(Chardev *chardev, GError **error)
                      frontend->user);
         return FALSE;
     }
-    if (chardev->parent.users) {
-        vm_error_set(error, "chardev '%s' is in use by another object, and cannot be changed", id);
+    if (chardev->keeper) {
+        g_autofree char *user = chardev_user(chardev);
+
+        vm_error_set(error, "chardev '%s' is used by %s, which cannot change to another one", id,
+                     user);
         return FALSE;
     }
     return TRUE;

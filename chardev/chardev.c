@@ -104,14 +104,14 @@ Chardev *chardev_find(const char *id)
 gboolean chardev_remove(const char *id, GError **error)
 {
     Chardev *chardev = chardev_find(id);
+    g_autofree char *user = chardev ? chardev_user(chardev) : NULL;
 
     if (!chardev) {
         vm_error_set(error, "Chardev '%s' not found", id);
         return FALSE;
     }
-    if (chardev->frontend || chardev->parent.users) {
-        vm_error_set(error, "Chardev '%s' is busy: it is used by %s", id,
-                     chardev->frontend ? chardev->frontend->user : "another object");
+    if (user) {
+        vm_error_set(error, "Chardev '%s' is busy: it is used by %s", id, user);
         return FALSE;
     }
     g_autofree char *base = g_strconcat(id, CHARDEV_BASE_SUFFIX, NULL);
@@ -126,9 +126,10 @@ gboolean chardev_attach(Chardev *chardev, const ChardevFrontend *frontend, GErro
 {
     ChardevClass *class = CHARDEV_GET_CLASS(chardev);
 
-    if (chardev->frontend) {
-        vm_error_set(error, "chardev '%s' is already in use by %s", chardev->parent.id,
-                     chardev->frontend->user);
+    if (chardev->frontend || chardev->keeper != frontend->keeper) {
+        g_autofree char *user = chardev_user(chardev);
+
+        vm_error_set(error, "chardev '%s' is already in use by %s", chardev->parent.id, user);
         return FALSE;
     }
     if (!chardev->connected && class->attached && !class->attached(chardev, error)) {
@@ -273,6 +274,17 @@ void chardev_set_connection(Chardev *chardev, int input, int output)
     if (chardev->frontend) {
         chardev->frontend->opened(chardev->frontend->opaque, input, output);
     }
+}
+
+char *chardev_user(Chardev *chardev)
+{
+    if (chardev->frontend) {
+        return g_strdup(chardev->frontend->user);
+    }
+    if (chardev->keeper) {
+        return vm_object_label(chardev->keeper);
+    }
+    return chardev->parent.users ? g_strdup("serial ports or monitors") : NULL;
 }
 
 gboolean chardev_is_used(Chardev *chardev)

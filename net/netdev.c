@@ -62,13 +62,12 @@ static gboolean check_chardev(Netdev *netdev, GError **error)
         g_prefix_error(error, "netdev '%s': ", id);
         return FALSE;
     }
-    if (chardev->frontend || VM_OBJECT(chardev)->users) {
+    g_autofree char *user = chardev_user(chardev);
+    if (user) {
         vm_error_set(error, "netdev '%s': chardev '%s' is already in use by %s", id,
-                     VM_OBJECT(chardev)->id,
-                     chardev->frontend ? chardev->frontend->user : "another netdev");
-        return FALSE;
+                     VM_OBJECT(chardev)->id, user);
     }
-    return TRUE;
+    return user == NULL;
 }
 
 gboolean netdev_create(json_object *options, GError **error)
@@ -87,7 +86,7 @@ gboolean netdev_create(json_object *options, GError **error)
         return FALSE;
     }
     object->frozen = TRUE;
-    vm_object_use(VM_OBJECT(NETDEV(object)->chardev));
+    NETDEV(object)->chardev->keeper = object;
     return TRUE;
 }
 
@@ -95,7 +94,7 @@ gboolean netdev_create(json_object *options, GError **error)
 
 static void let_go(Netdev *netdev)
 {
-    vm_object_release(VM_OBJECT(netdev->chardev));
+    netdev->chardev->keeper = NULL;
     vm_object_unparent(VM_OBJECT(netdev));
 }
 

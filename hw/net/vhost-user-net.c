@@ -324,6 +324,7 @@ static gboolean prepare(VhostUserPci *device, GError **error)
     net->control.pairs_maximum = net->pairs;
 
     device->chardev = net->netdev->chardev;
+    device->keeper = VM_OBJECT(net->netdev);
     device->local_queues = net->feature_wanted[VIRTIO_NET_F_CTRL_VQ];
     device->needs.queues = QUEUES_A_PAIR * net->pairs;
     device->needs.queues_a_unit = QUEUES_A_PAIR;
@@ -345,6 +346,7 @@ static void released(VhostUserPci *device)
     net_card_remove(&net->card);
     virtio_net_control_clear(&net->control);
     device->chardev = NULL;
+    device->keeper = NULL;
 }
 
 static gboolean connected(VhostUserPci *device, uint64_t *features, GError **error)

@@ -443,6 +443,7 @@ static gboolean begin(VhostUserPci *device, GError **error)
         .opened = chardev_opened,
         .opaque = device,
         .user = vhost_user_pci_name(device),
+        .keeper = device->keeper,
     };
     if (!check_memory_is_shared(device, error)) {
         return FALSE;

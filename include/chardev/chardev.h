@@ -21,6 +21,8 @@ typedef struct ChardevFrontend {
     void (*opened)(gpointer opaque, int input, int output);
     gpointer opaque;
     const char *user; /* who it is, for "chardev 'c' is already in use by ..." */
+    /* In whose name it comes, if the chardev is kept for that one's; may be NULL. */
+    VmObject *keeper;
     /* On a multiplexer: what the user types comes here from now on, or no more.  May be NULL. */
     void (*focus)(gpointer opaque, gboolean here);
     /* The other side sends a break condition.  May be NULL. */
@@ -32,6 +34,7 @@ typedef struct ChardevFrontend {
 struct Chardev {
     VmObject parent;
     const ChardevFrontend *frontend; /* NULL: free */
+    VmObject *keeper;                /* kept for its front end; NULL: for anybody's */
     int input;
     int output;
     gboolean connected;
@@ -160,6 +163,8 @@ void chardev_set_connection(Chardev *chardev, int input, int output);
 
 char *chardev_filename(Chardev *chardev); /* caller frees */
 gboolean chardev_is_used(Chardev *chardev);
+/* Who uses it or keeps it, "n0", "netdev 'h'", ...; NULL: it is free.  Caller frees. */
+char *chardev_user(Chardev *chardev);
 /* Whether users may name it; a multiplexer's ports are made by the multiplexer. */
 gboolean chardev_is_backend(GType type);
 void chardev_print_help(void); /* -chardev help */

@@ -241,8 +241,19 @@ static void test_netdev_add(void)
             backend_path(net.backend)));
         net_rig_command(&net, "{'execute':'netdev_add','arguments':{'type':'vhost-user','id':'hs0',"
                               "'chardev':'c0','queues':2}}");
-        g_free(qmp_command_refused(net.vmm->qmp,
-                                   "{'execute':'chardev-remove','arguments':{'id':'c0'}}"));
+        static const char *const refused[] = {
+            "{'execute':'chardev-remove','arguments':{'id':'c0'}}",
+            "{'execute':'chardev-change','arguments':{'id':'c0','backend':{'type':'null','data':"
+            "{}}}}",
+            "{'execute':'netdev_add','arguments':{'type':'vhost-user','id':'hs1','chardev':'c0'}}",
+            "{'execute':'device_add','arguments':{'driver':'vhost-user-blk-pci','id':'b0',"
+            "'chardev':'c0'}}",
+        };
+        for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+            g_autofree char *kept = qmp_command_refused(net.vmm->qmp, "%s", refused[i]);
+
+            rig_assert_names(kept, "'c0'", "netdev 'hs0'", NULL);
+        }
         net_rig_command(&net,
                         "{'execute':'device_add','arguments':{'driver':'virtio-net-pci','id':'n0',"
                         "'netdev':'hs0','addr':'4','mq':true,'mac':'02:00:00:00:00:01'}}");

@@ -22,6 +22,7 @@ typedef struct VhostUserPci VhostUserPci;
 struct VhostUserPci {
     VirtioPci parent;
     Chardev *chardev;    /* VHOST_USER_FIELD_CHARDEV, or set by the kind's prepare() */
+    VmObject *keeper;    /* who keeps the chardev for it, set by the kind's prepare(), or NULL */
     uint16_t num_queues; /* VHOST_USER_FIELD_QUEUES: beside those that the kind has anyway */
     uint16_t queue_size; /* VHOST_USER_FIELD_QUEUE_SIZE, or the kind's */
     ChardevFrontend frontend;
