@@ -19,10 +19,10 @@ static const char *const other_kinds[] = {
 
 /* --- creation --- */
 
-static gboolean check_kind(const char *id, const char *kind, GError **error)
+static gboolean check_kind(const char *kind, GError **error)
 {
     if (!kind) {
-        vm_error_set(error, "netdev '%s': parameter 'type' is missing; it must be vhost-user", id);
+        vm_error_set(error, "parameter 'type' is missing; it must be vhost-user");
         return FALSE;
     }
     if (strcmp(kind, "vhost-user") == 0) {
@@ -30,11 +30,11 @@ static gboolean check_kind(const char *id, const char *kind, GError **error)
     }
     if (g_strv_contains(other_kinds, kind)) {
         vm_error_set(error,
-                     "netdev '%s': there is no type %s here: networks are other processes; use "
+                     "there is no type %s here: networks are other processes; use "
                      "vhost-user,chardev=ID and a back-end such as vhost-user-net --tap NAME",
-                     id, kind);
+                     kind);
     } else {
-        vm_error_set(error, "netdev '%s': unknown type '%s'; use vhost-user", id, kind);
+        vm_error_set(error, "unknown type '%s'; use vhost-user", kind);
     }
     return FALSE;
 }
@@ -76,7 +76,11 @@ gboolean netdev_create(json_object *options, GError **error)
     g_autofree char *id = options_take(options, "id");
     g_autoptr(VmObject) object = NULL;
 
-    if (!check_id(id, error) || !check_kind(id, kind, error)) {
+    if (!check_id(id, error)) {
+        return FALSE;
+    }
+    if (!check_kind(kind, error)) {
+        g_prefix_error(error, "netdev '%s': ", id);
         return FALSE;
     }
     object = vm_object_new(TYPE_NETDEV, id, error);
@@ -151,6 +155,16 @@ void netdev_print_help(void)
 {
     g_print("Types of -netdev:\n  vhost-user   a network served by another process\n\n");
     vm_type_print_help(TYPE_NETDEV);
+}
+
+gboolean netdev_print_type_help(const char *kind, GError **error)
+{
+    if (!check_kind(kind, error)) {
+        g_prefix_error(error, "-netdev %s: ", kind);
+        return FALSE;
+    }
+    vm_type_print_help(TYPE_NETDEV);
+    return TRUE;
 }
 
 /* --- type --- */

@@ -93,6 +93,8 @@ static gboolean print_for_option(const CommandLineOption *option, const char *ty
         return chardev_print_backend_help(type, error);
     } else if (!strcmp(name, "chardev")) {
         chardev_print_help();
+    } else if (!strcmp(name, "netdev") && *type) {
+        return netdev_print_type_help(type, error);
     } else if (!strcmp(name, "netdev")) {
         netdev_print_help();
     } else if (!strcmp(name, "trace") || !strcmp(name, "d")) {

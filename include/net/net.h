@@ -44,6 +44,8 @@ gboolean netdev_remove(const char *id, GError **error);
 void netdev_set_connected(Netdev *netdev, gboolean connected);
 
 void netdev_print_help(void); /* -netdev help */
+/* -netdev TYPE,help; FALSE with @error if there is no such type. */
+gboolean netdev_print_type_help(const char *kind, GError **error);
 /* Forgets all; at exit, when no device uses one. */
 void netdev_cleanup(void);
 

@@ -465,6 +465,7 @@ static const BadOption process[] = {
     {"-device foo,help", "foo|-device help"},
     {"-device memory-backend-memfd,help", "memory-backend-memfd|-device help"},
     {"-chardev foo,help", "-chardev foo|unknown backend 'foo'|socket"},
+    {"-netdev tap,help", "-netdev tap|no type tap|vhost-user"},
     {"-object foo,help", "-object foo|-object help"},
     {"-object pc-dimm,help", "-object pc-dimm|-object help"},
     {"-object memory-backend,help", "-object memory-backend|-object help"},
