@@ -298,7 +298,11 @@ class Machine:
 
     def wait_gone(self, number):
         if not self.qmp.event("DEVICE_DELETED", 60, device=f"d{number}"):
-            raise GuestError(f"DIMM d{number} is not let go: {self.qmp.events}")
+            # A guest that is lost does not answer; one that is not says where it waits.
+            said = self.run("dmesg | tail -n 5; for i in /proc/[0-9]*; do "
+                            "grep -q hotplug $i/comm && cat $i/stack; done; true")
+            raise GuestError(f"DIMM d{number} is not let go; the last events were "
+                             f"{self.qmp.events[-2:]}, and the guest says:\n{said}")
         self.qmp.command("object-del", id=f"m{number}")
 
     def wait_memory(self, kibibytes, what):
