@@ -7,6 +7,7 @@
 
 #include "chardev/chardev.h"
 #include "util/error.h"
+#include "util/object.h"
 #include "util/options.h"
 #include "util/report.h"
 #include "util/size.h"
@@ -26,6 +27,12 @@ static void run_info(GString *output, json_object *arguments G_GNUC_UNUSED,
                      GError **error G_GNUC_UNUSED)
 {
     hmp_print_info_list(output);
+}
+
+/* Not by QMP's command, where a number may not come as text. */
+static void run_object_add(GString *output G_GNUC_UNUSED, json_object *arguments, GError **error)
+{
+    vm_object_create(arguments, error);
 }
 
 /* The machine runs: nobody waits for a client. */
@@ -145,7 +152,7 @@ static const HmpCommand commands[] = {
                     .kind = HMP_OPTIONS,
                     .complete = hmp_complete_object_options}},
      .help = "create an object, as -object does",
-     .qmp = "object-add"},
+     .run = run_object_add},
     {.name = "object_del",
      .arguments = {{OBJECT("id")}},
      .help = "remove an object",

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP: machine types and the machine.  Clients refuse members that they do not know. */
 #include "hw/core/machine.h"
-
-#include "accel/vcpu.h"
 #include "monitor/qmp.h"
 
 static void describe(MachineClass *class, gpointer opaque)
@@ -16,7 +14,7 @@ static void describe(MachineClass *class, gpointer opaque)
     if (class->is_default) {
         json_add_bool(entry, "is-default", TRUE);
     }
-    json_add_int(entry, "cpu-max", class->needs_accelerator ? VCPU_MAX : 1);
+    json_add_int(entry, "cpu-max", MAX(class->cpu_max, 1));
     json_add_bool(entry, "hotpluggable-cpus", FALSE);
     json_add_bool(entry, "numa-mem-supported", FALSE);
     json_add_bool(entry, "deprecated", FALSE);

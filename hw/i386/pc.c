@@ -409,6 +409,7 @@ static void pc_machine_class_init(PcMachineClass *class)
     class->is_default = TRUE;
     class->acpi = TRUE;
     class->needs_accelerator = TRUE;
+    class->cpu_max = VCPU_MAX;
     class->default_ram_size = UINT64_C(128) << 20;
     class->max_slots = PC_MAX_SLOTS;
     class->default_ram_id = "pc.ram";

@@ -31,6 +31,7 @@ typedef struct MachineClass {
     gboolean is_default;
     gboolean acpi;
     gboolean needs_accelerator; /* FALSE for none */
+    guint cpu_max;              /* that -smp takes; 0: 1, which does nothing */
     uint64_t default_ram_size;  /* bytes; 0: no RAM at all */
     uint32_t max_slots;         /* of memory devices */
     const char *default_ram_id; /* query-machines */
