@@ -25,7 +25,7 @@ LOG_END = 3000  # characters of a log that are shown after a failure
 MIB = 1 << 20
 MEMORY = 256    # MiB at boot
 DIMM = 128      # MiB: a memory block of Linux on x86
-START_ROUNDS, ROUNDS, DIMMS, REQUESTS = 5, 2, 8, 1000
+START_ROUNDS, ROUNDS, DIMMS, REQUESTS = 5, 4, 8, 4000
 SHORT_START_ROUNDS, SHORT_ROUNDS, SHORT_DIMMS, SHORT_REQUESTS = 1, 1, 2, 100
 OURS, PC, MICROVM = "ours", "QEMU pc", "QEMU microvm"
 SHELL_OF_QEMU = "serial,path=/dev/ttyS3"  # the host's line; its files cannot be read
