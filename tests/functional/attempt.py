@@ -23,6 +23,8 @@ def option_parser(description, seconds, **programs):
     parser.add_argument("--cache", default="backports",
                         help="folder that keeps what comes from Debian's backports")
     parser.add_argument("--host-cpus", type=int, default=2, help="CPUs of the emulated host")
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS,
+                        help="how often a part may begin whose guest is lost: %(default)s")
     parser.add_argument("--seconds", type=int, default=seconds,
                         help="one attempt may take, %(default)s by default")
     parser.add_argument("--logs", default="functional-logs", help="where logs of a failure go")
@@ -64,4 +66,4 @@ def run(options, *tests):
 
     What takes minutes is better two tests, each with a host and attempts of its own."""
     return run_tests([lambda *rest, test=test: test(Attempt(options, *rest)) for test in tests],
-                     options.seconds, options.logs, ATTEMPTS)
+                     options.seconds, options.logs, options.attempts)
