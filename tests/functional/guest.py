@@ -34,11 +34,17 @@ class Lost(GuestError):
     """Nothing is heard of the guest any more, or it has begun anew without being told to."""
 
 
-def start_process(arguments, log):
-    """Starts a program that dies with this one; its output is appended to the file log."""
+def start_process(arguments, log, one_cpu=False):
+    """Starts a program that dies with this one; its output is appended to the file log.  one_cpu: no
+    two of its threads run at a time."""
+    def prepare():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if one_cpu:
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
     with open(log, "ab") as output:
         return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+                                preexec_fn=prepare)
 
 
 def wait_until(condition, timeout, what):
@@ -141,12 +147,13 @@ class Guest:
     modules    names of kernel modules to load, in addition to those of virtio over PCI
     files      what to have in the initramfs: {path in the guest: path here}
     kernel     a Kernel, if not the installed one
+    one_cpu    the emulator's threads share one of this computer's CPUs
     """
 
     COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable"
 
     def __init__(self, directory, emulator, arguments, modules=(), files=None, command_line="",
-                 kernel=None):
+                 kernel=None, one_cpu=False):
         self.console = os.path.join(directory, "console.log")
         kernel = kernel or Kernel()
         initramfs = os.path.join(directory, "initramfs.cpio")
@@ -161,7 +168,7 @@ class Guest:
              "-chardev", f"socket,id=commands,path={self._commands_path},server=on,wait=off",
              "-serial", "chardev:commands",
              "-qmp", f"unix:{qmp},server=on,wait=off"] + arguments,
-            os.path.join(directory, "emulator.log"))
+            os.path.join(directory, "emulator.log"), one_cpu)
         try:
             self.qmp = Qmp(qmp)
         except Exception:
