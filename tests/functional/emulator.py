@@ -19,7 +19,8 @@ class Emulator:
 
     # Without CMPXCHG16B: where it meets a page that a guest's machine has not touched yet, QEMU 7.2
     # lets the guest go on with a part of a pointer in EFLAGS, and Linux's memory allocator uses it all
-    # the time.  Without what else makes a change of page tables more than a write to CR3.
+    # the time.  Without LA57 and PCID more rounds of 64 DIMMs ended well in one series of QEMU 10's
+    # (15 of 17), which a later series on a busy machine did not show again; why is not known.
     CPU = "max,svm=on,cx16=off,la57=off,pcid=off"
 
     def __init__(self, program, options=()):
