@@ -306,5 +306,16 @@ class Machine:
                              f"{self.qmp.events[-2:]}, and the guest says:\n{said}")
         self.qmp.command("object-del", id=f"m{number}")
 
-    def wait_memory(self, kibibytes, what):
-        wait_until(lambda: self.memory_total() == kibibytes, 240, f"MemTotal {what}")
+    def wait_memory(self, kibibytes, what, slack=0):
+        """Waits until MemTotal is this, or up to slack less."""
+        total = 0
+
+        def reached():
+            nonlocal total
+            total = self.memory_total()
+            return kibibytes - slack <= total <= kibibytes
+
+        try:
+            wait_until(reached, 240, f"MemTotal {what}")
+        except GuestError as error:
+            raise type(error)(f"{error}: it is {total} kB, expected {kibibytes}") from error
