@@ -72,6 +72,7 @@ static void run_descriptor(FuzzInput *input)
         words[i] = (uint32_t)fuzz_number(input, 4);
     }
     memory_write(ADDRESS_SPACE_MEMORY, AT, words, sizeof(words));
+    port_write(FW_CFG_DMA_PORT, 0, 4); /* another step may have written half an address */
     port_write(FW_CFG_DMA_PORT + 4, GUINT32_SWAP_LE_BE(AT), 4);
     memory_read(ADDRESS_SPACE_MEMORY, AT, &control, sizeof(control));
     fuzz_require(GUINT32_FROM_BE(control) <= 1);
