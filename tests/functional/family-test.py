@@ -321,7 +321,7 @@ KINDS = ((Rng, "rng", "seed"), (AnyRng, "any", "dice"), (Scsi, "scsi"), (Vsock, 
 
 def run_machine(host, kernel, done, note):
     devices = [kind(host, *arguments) for kind, *arguments in KINDS
-               if kernel.has_module(kind.module)]
+               if kernel.has_driver(kind.module)]
     scsi = next(device for device in devices if isinstance(device, Scsi))
     machine = Machine(
         host,
@@ -394,7 +394,7 @@ def choose_kernel(attempt):
             attempt.note(f"no newer kernel: {missing}")
     attempt.note(f"the guest's kernel is {kernel.release}")
     for kind, *_ in KINDS:
-        if not kernel.has_module(kind.module):
+        if not kernel.has_driver(kind.module):
             attempt.skip(kind.driver, f"the kernel has no {kind.module}")
     return kernel
 

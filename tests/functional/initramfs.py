@@ -32,6 +32,8 @@ class Kernel:
         self.image = max(images, key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
         self.release = os.path.basename(self.image).removeprefix("vmlinuz-")
         self.modules = os.path.join(root, "lib/modules", self.release)
+        with open(os.path.join(self.modules, "modules.builtin"), encoding="ascii") as lines:
+            self._built_in = {self._name(line.strip()) for line in lines}
         self._needs = {}
         with open(os.path.join(self.modules, "modules.dep"), encoding="ascii") as lines:
             for line in lines:
@@ -42,9 +44,9 @@ class Kernel:
     def _name(path):
         return os.path.basename(path).split(".ko")[0].replace("-", "_")
 
-    def has_module(self, name):
-        """Whether there is a module of this name."""
-        return name in self._needs
+    def has_driver(self, name):
+        """Whether there is a module of this name, or the kernel has it built in."""
+        return name in self._needs or name in self._built_in
 
     def module_paths(self, names):
         """Paths below self.modules of the modules called names and all that they need, in the
