@@ -26,7 +26,11 @@ static struct {
     int group_count;
 } user;
 
-static char *root; /* absolute; NULL: the file system stays */
+/* The new root; NULL: the file system stays. */
+static struct {
+    char *text; /* as given */
+    char *path; /* absolute */
+} root;
 
 /* --- what is asked for --- */
 
@@ -81,6 +85,7 @@ static gboolean take_user(const char *option, const char *text, GError **error)
     return TRUE;
 }
 
+/* @option is "-chroot " or "-run-with chroot=". */
 static gboolean take_root(const char *option, const char *path, GError **error)
 {
     struct stat status;
@@ -93,8 +98,10 @@ static gboolean take_root(const char *option, const char *path, GError **error)
         vm_error_set(error, "%s%s: is not a directory", option, path);
         return FALSE;
     }
-    g_free(root);
-    root = g_canonicalize_filename(path, NULL);
+    g_free(root.text);
+    g_free(root.path);
+    root.text = g_strconcat(option, path, NULL);
+    root.path = g_canonicalize_filename(path, NULL);
     return TRUE;
 }
 
@@ -123,9 +130,9 @@ gboolean setup_privileges(const GArray *items, GError **error)
         !setup_each(items, "chroot", apply_chroot, error)) {
         return FALSE;
     }
-    if ((user.text || root) && geteuid() != 0) {
-        vm_error_set(error, "%s%s: only root may do that; start the program as root",
-                     user.text ? user.text : "-chroot ", user.text ? "" : root);
+    if (setup_privileges_change() && geteuid() != 0) {
+        vm_error_set(error, "%s: only root may do that; start the program as root",
+                     user.text ? user.text : root.text);
         return FALSE;
     }
     return TRUE;
@@ -133,15 +140,15 @@ gboolean setup_privileges(const GArray *items, GError **error)
 
 gboolean setup_privileges_change(void)
 {
-    return user.text || root;
+    return user.text || root.text;
 }
 
 /* --- the change --- */
 
 static gboolean change_root(GError **error)
 {
-    if (root && (chroot(root) < 0 || chdir("/") < 0)) {
-        vm_error_set_errno(error, errno, "-chroot %s", root);
+    if (root.path && (chroot(root.path) < 0 || chdir("/") < 0)) {
+        vm_error_set_errno(error, errno, "%s", root.text);
         return FALSE;
     }
     return TRUE;
@@ -184,5 +191,6 @@ void setup_privileges_clear(void)
 {
     g_clear_pointer(&user.text, g_free);
     g_clear_pointer(&user.groups, g_free);
-    g_clear_pointer(&root, g_free);
+    g_clear_pointer(&root.text, g_free);
+    g_clear_pointer(&root.path, g_free);
 }

@@ -155,22 +155,54 @@ static void test_sandbox(void)
     vmm_end(vmm);
 }
 
-static void test_not_root(void)
+/* The program with @arguments, started by setpriv(1) with @rights, ends with @expected; FALSE if
+ * it cannot be executed so. */
+static gboolean refused(const char *rights, const char *arguments, const char *expected)
 {
-    g_autofree char *arguments = g_strdup_printf(
-        "--reuid=%d --clear-groups %s -M none -runas nobody", USER, vmm_binary(NULL, NULL));
+    g_autofree char *line =
+        g_strdup_printf("%s %s -M none %s", rights, vmm_binary(NULL, NULL), arguments);
+    g_autofree char *ending = g_strdup_printf("qemu-system-x86_64: %s\n", expected);
     g_autofree char *output = NULL, *errors = NULL;
     g_autoptr(GError) error = NULL;
     int status;
 
-    g_assert_true(vmm_run("setpriv", arguments, MILLISECONDS, &status, &output, &errors, &error));
+    g_assert_true(vmm_run("setpriv", line, MILLISECONDS, &status, &output, &errors, &error));
     if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127) {
-        g_test_skip("the program is in a directory of root's");
-        return;
+        return FALSE;
     }
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-    g_assert_true(g_str_has_suffix(
-        errors, "-runas nobody: only root may do that; start the program as root\n"));
+    g_test_message("%s", errors);
+    g_assert_true(g_str_has_suffix(errors, ending));
+    return TRUE;
+}
+
+/* The error has the option as it was written. */
+static const char *const spellings[] = {"-runas nobody", "-run-with user=nobody", "-chroot /usr/..",
+                                        "-run-with chroot=/usr/.."};
+
+static void test_not_root(void)
+{
+    g_autofree char *rights = g_strdup_printf("--reuid=%d --clear-groups", USER);
+
+    for (guint i = 0; i < G_N_ELEMENTS(spellings); i++) {
+        g_autofree char *expected =
+            g_strdup_printf("%s: only root may do that; start the program as root", spellings[i]);
+        if (!refused(rights, spellings[i], expected)) {
+            g_test_skip("the program is in a directory of root's");
+            return;
+        }
+    }
+}
+
+/* Root of a container without these capabilities. */
+static void test_capabilities(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(spellings); i++) {
+        g_autofree char *expected = g_strdup_printf("%s: Operation not permitted", spellings[i]);
+
+        g_assert_true(
+            refused("--bounding-set=-sys_chroot,-setuid,-setgid", spellings[i], expected));
+    }
 }
 
 int main(int argc, char **argv)
@@ -191,5 +223,6 @@ int main(int argc, char **argv)
     g_test_add_func("/privileges/exit-with-parent", test_exit_with_parent);
     g_test_add_func("/privileges/sandbox", test_sandbox);
     g_test_add_func("/privileges/not-root", test_not_root);
+    g_test_add_func("/privileges/capabilities", test_capabilities);
     return g_test_run();
 }
