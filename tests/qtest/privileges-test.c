@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -119,22 +118,13 @@ static void test_names(void)
 /* The kernel forgets that a process ends with its parent when its user changes. */
 static void test_exit_with_parent(void)
 {
-    g_autofree char *pidfile = vmm_temporary_path("orphan.pid");
-    g_autofree char *script = g_strdup_printf(
-        "-c '%s -M none -run-with exit-with-parent=on -runas nobody -pidfile %s "
-        "-qmp unix:%s.qmp,server=on,wait=off & "
-        "until grep -q \"^Uid:.65534\" /proc/$!/status; do sleep 0.01; done; echo $!'",
-        vmm_binary(NULL, NULL), pidfile, pidfile);
-    g_autofree char *output = NULL, *errors = NULL;
-    g_autoptr(GError) error = NULL;
-    int status;
+    g_autofree char *socket = vmm_temporary_path("orphan.qmp");
+    g_autofree char *arguments =
+        g_strdup_printf("-M none -run-with exit-with-parent=on -runas nobody "
+                        "-qmp unix:%s,server=on,wait=off",
+                        socket);
 
-    g_assert_true(vmm_run("/bin/sh", script, MILLISECONDS, &status, &output, &errors, &error));
-    g_assert_cmpint(status, ==, 0);
-    for (guint i = 0; kill(atoi(output), 0) == 0; i++) {
-        g_assert_cmpuint(i, <, 4000);
-        g_usleep(5000);
-    }
+    process_check_ends_with_parent(arguments, "grep -q \"^Uid:.65534\" /proc/$!/status");
 }
 
 /* A filter that forbids the very calls that are made comes after them. */

@@ -4,7 +4,9 @@
 
 #include "qtest/vmm.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 char *process_read(pid_t pid, const char *name)
@@ -78,4 +80,27 @@ gboolean process_listens(const char *socket)
         fclose(sockets);
     }
     return found;
+}
+
+void process_check_ends_with_parent(const char *arguments, const char *ready)
+{
+    g_autofree char *script = g_strdup_printf("-c '%s %s & until %s; do sleep 0.01; done; echo $!'",
+                                              vmm_binary(NULL, NULL), arguments, ready);
+    g_autofree char *output = NULL, *errors = NULL;
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    if (!vmm_run("/bin/sh", script, 20000, &status, &output, &errors, &error)) {
+        vmm_fail("%s", error->message);
+    }
+    pid_t pid = atoi(output);
+    if (status != 0 || pid <= 0) {
+        vmm_fail("the shell ended with status %d and wrote: %s%s", status, output, errors);
+    }
+    for (guint i = 0; kill(pid, 0) == 0; i++) {
+        if (i == 4000) {
+            vmm_fail("process %d goes on without its parent", pid);
+        }
+        g_usleep(5000);
+    }
 }

@@ -22,4 +22,11 @@ guint process_descriptors(pid_t pid);
 /* TRUE if some process listens at the unix socket @socket. */
 gboolean process_listens(const char *socket);
 
+/*
+ * Runs the program under test with @arguments (of the shell) out of a shell that ends as soon as
+ * its command @ready succeeds, for which $! is the program's number.  Fails if the program outlives
+ * it.
+ */
+void process_check_ends_with_parent(const char *arguments, const char *ready);
+
 #endif
