@@ -154,6 +154,11 @@ Accel *accel_current(void)
     return current;
 }
 
+guint accel_cpu_count(void)
+{
+    return current && ACCEL_GET_CLASS(current)->has_cpus ? vcpu_topology()->count : 0;
+}
+
 GPtrArray *accel_stats(gint cpu, GError **error)
 {
     return current && ACCEL_GET_CLASS(current)->stats ? ACCEL_GET_CLASS(current)->stats(cpu, error)

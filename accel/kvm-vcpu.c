@@ -445,6 +445,9 @@ gboolean kvm_vcpus_start(GError **error)
     static const RunStateCpus cpus = {pause_vcpus, resume_vcpus, reset_vcpus};
     struct sigaction action = {.sa_handler = kicked};
 
+    if (vcpu_topology()->count == 0) {
+        return TRUE; /* -machine none: there is nothing that could stand still or run */
+    }
     sigaction(KICK_SIGNAL, &action, NULL);
     if (!check_count(error) || !kvm_cpuid_prepare(error)) {
         return FALSE;

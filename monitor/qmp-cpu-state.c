@@ -9,10 +9,8 @@
 static json_object *query_exits(json_object *arguments G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
 {
     json_object *list = json_object_new_array();
-    Accel *accel = accel_current();
-    guint count = accel && ACCEL_GET_CLASS(accel)->has_cpus ? vcpu_topology()->count : 0;
 
-    for (guint i = 0; i < count; i++) {
+    for (guint i = 0; i < accel_cpu_count(); i++) {
         json_object *entry = json_object_new_object();
         json_add_uint(entry, "cpu-index", i);
         for (guint reason = 0; reason < VCPU_EXIT_REASONS; reason++) {

@@ -5,6 +5,7 @@
 #include "accel/accel.h"
 #include "accel/cpu-model.h"
 #include "accel/vcpu.h"
+#include "util/error.h"
 
 static json_object *none(json_object *arguments G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
 {
@@ -23,14 +24,6 @@ static json_object *place_of_cpu(guint index)
     return place;
 }
 
-/* An accelerator without CPUs has none to show, whatever -smp says. */
-static guint cpu_count(void)
-{
-    Accel *accel = accel_current();
-
-    return accel && ACCEL_GET_CLASS(accel)->has_cpus ? vcpu_topology()->count : 0;
-}
-
 static void add_path(json_object *cpu, guint index)
 {
     g_autofree char *path = g_strdup_printf("/machine/unattached/cpu[%u]", index);
@@ -43,7 +36,7 @@ static json_object *query_cpus_fast(json_object *arguments G_GNUC_UNUSED,
 {
     json_object *cpus = json_object_new_array();
 
-    for (guint i = 0; i < cpu_count(); i++) {
+    for (guint i = 0; i < accel_cpu_count(); i++) {
         json_object *cpu = json_object_new_object();
         json_add_uint(cpu, "cpu-index", i);
         add_path(cpu, i);
@@ -55,12 +48,18 @@ static json_object *query_cpus_fast(json_object *arguments G_GNUC_UNUSED,
     return cpus;
 }
 
-static json_object *query_hotpluggable_cpus(json_object *arguments G_GNUC_UNUSED,
-                                            GError **error G_GNUC_UNUSED)
+static json_object *query_hotpluggable_cpus(json_object *arguments G_GNUC_UNUSED, GError **error)
 {
-    json_object *cpus = json_object_new_array();
+    json_object *cpus;
 
-    for (guint i = 0; i < cpu_count(); i++) {
+    if (vcpu_topology()->count == 0) {
+        vm_error_set(error,
+                     "query-hotpluggable-cpus: this machine has no places for CPUs, expected "
+                     "one that has (-machine pc)");
+        return NULL;
+    }
+    cpus = json_object_new_array();
+    for (guint i = 0; i < accel_cpu_count(); i++) {
         json_object *cpu = json_object_new_object();
         g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", cpu_model()->name);
         json_add_string(cpu, "type", type);
@@ -79,11 +78,13 @@ static const QmpCommand commands[] = {
      .run = none},
     {.name = "query-hotpluggable-cpus",
      .returns = "[HotpluggableCPU]",
-     .doc = "The places for CPUs: all are taken, none can be plugged or unplugged.",
+     .doc = "The places for CPUs: all are taken, none can be plugged or unplugged. Fails for a "
+            "machine that has no such places.",
      .run = query_hotpluggable_cpus},
     {.name = "query-cpus-fast",
      .returns = "[CpuInfoFast]",
-     .doc = "The CPUs of the machine; none under qtest, where a test makes the accesses.",
+     .doc = "The CPUs of the machine; none under qtest, where a test makes the accesses, and for "
+            "machine none.",
      .run = query_cpus_fast},
     {.name = NULL},
 };

@@ -4,17 +4,9 @@
 
 #include "accel/accel.h"
 #include "accel/stats.h"
-#include "accel/vcpu.h"
 
 #define PROVIDER "kvm"
 #define CPU_PATH "/machine/unattached/cpu[%u]"
-
-static guint cpu_count(void)
-{
-    Accel *accel = accel_current();
-
-    return accel && ACCEL_GET_CLASS(accel)->stats ? vcpu_topology()->count : 0;
-}
 
 /* TRUE if @list is not there or has @text. */
 static gboolean wanted(json_object *list, const char *text)
@@ -90,7 +82,7 @@ static gboolean check_paths(json_object *paths, GError **error)
     for (gsize i = 0; paths && i < json_object_array_length(paths); i++) {
         const char *path = json_object_get_string(json_object_array_get_idx(paths, i));
         gboolean known = FALSE;
-        for (guint cpu = 0; cpu < cpu_count() && !known; cpu++) {
+        for (guint cpu = 0; cpu < accel_cpu_count() && !known; cpu++) {
             g_autofree char *name = g_strdup_printf(CPU_PATH, cpu);
             known = g_str_equal(name, path);
         }
@@ -106,7 +98,7 @@ static gboolean check_paths(json_object *paths, GError **error)
 static gboolean add_cpus(json_object *answer, json_object *paths, json_object *providers,
                          GError **error)
 {
-    for (guint cpu = 0; cpu < cpu_count(); cpu++) {
+    for (guint cpu = 0; cpu < accel_cpu_count(); cpu++) {
         g_autofree char *path = g_strdup_printf(CPU_PATH, cpu);
         if (wanted(paths, path) && !add_result(answer, (gint)cpu, path, providers, error)) {
             return FALSE;
@@ -129,7 +121,7 @@ static json_object *query_stats(json_object *arguments, GError **error)
         return NULL;
     }
     json_object *answer = json_object_new_array();
-    if (cpu_count() == 0 || (providers && json_object_array_length(providers) == 0)) {
+    if (accel_cpu_count() == 0 || (providers && json_object_array_length(providers) == 0)) {
         return answer;
     }
     if (of_cpus ? !add_cpus(answer, paths, providers, error)
@@ -188,8 +180,8 @@ static json_object *query_schemas(json_object *arguments G_GNUC_UNUSED, GError *
 {
     json_object *answer = json_object_new_array();
 
-    if (cpu_count() > 0 && (!add_schema(answer, ACCEL_STATS_MACHINE, "vm", error) ||
-                            !add_schema(answer, 0, "vcpu", error))) {
+    if (accel_cpu_count() > 0 && (!add_schema(answer, ACCEL_STATS_MACHINE, "vm", error) ||
+                                  !add_schema(answer, 0, "vcpu", error))) {
         json_object_put(answer);
         return NULL;
     }

@@ -3,6 +3,7 @@
 #include "setup-internal.h"
 
 #include "accel/accel.h"
+#include "accel/vcpu.h"
 #include "hw/core/machine.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -241,6 +242,23 @@ static void take_boot_options(const GArray *items, json_object *machine)
     }
 }
 
+/* -smp is given or not: a machine without a board has nothing to put CPUs on. */
+static gboolean check_cpus(const MachineClass *class, GError **error)
+{
+    static const VcpuTopology none = {.count = 0, .sockets = 1, .cores = 1, .threads = 1};
+    guint count = vcpu_topology()->count;
+
+    if (count > MAX(class->cpu_max, 1)) {
+        vm_error_set(error, "-smp %u: machine %s has no CPUs, expected -smp 1 or -machine pc",
+                     count, class->name);
+        return FALSE;
+    }
+    if (class->cpu_max == 0) {
+        vcpu_set_topology(&none);
+    }
+    return TRUE;
+}
+
 gboolean setup_machine_object(const GArray *items, GError **error)
 {
     g_autoptr(json_object) options = merge_machine(items, error);
@@ -258,7 +276,7 @@ gboolean setup_machine_object(const GArray *items, GError **error)
         g_prefix_error(error, "-machine: ");
         return FALSE;
     }
-    if (!choose_accelerator(items, options, class, error)) {
+    if (!check_cpus(class, error) || !choose_accelerator(items, options, class, error)) {
         return FALSE;
     }
     take_boot_options(items, options);

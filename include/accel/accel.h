@@ -47,6 +47,8 @@ void accel_print_help(void);
 gboolean accel_start(GError **error);
 void accel_stop(void);
 Accel *accel_current(void); /* borrowed; NULL before accel_select() */
+/* How many CPUs of the machine it runs: none where a test program makes the accesses. */
+guint accel_cpu_count(void);
 
 /* The qtest protocol on the chardev option string @chardev ("unix:PATH"); @log is -qtest-log or
  * NULL (stderr). Opens the connection now (it comes before any other), serves it from qtest_start()

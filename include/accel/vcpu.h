@@ -11,14 +11,14 @@
 
 /* -smp: how many there are, and how they sit together. */
 typedef struct VcpuTopology {
-    guint count;                   /* 1 to VCPU_MAX; equal to sockets * cores * threads */
+    guint count;                   /* at most VCPU_MAX; sockets * cores * threads, or no CPU: 0 */
     guint sockets, cores, threads; /* cores a socket, threads a core */
 } VcpuTopology;
 
 #define VCPU_MAX 240 /* an APIC id has 8 bits, and some are taken by the topology's rounding */
 #define VCPU_APIC_ID_MAX 254
 
-/* Before the accelerator is chosen; one CPU otherwise. */
+/* Before the accelerator runs; one CPU otherwise. */
 void vcpu_set_topology(const VcpuTopology *topology);
 const VcpuTopology *vcpu_topology(void);
 

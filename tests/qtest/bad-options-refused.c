@@ -11,6 +11,7 @@ const BadOption bad_refused[] = {
     {"-cpu qemu64 -accel qtest", "-cpu qemu64|host or max"},
     {"-smp 0 -accel qtest", "-smp|'cpus'"},
     {"-smp 241 -accel qtest", "-smp|'cpus'"},
+    {"-smp 2 -M none", "-smp 2|none|has no CPUs|-machine pc"},
     {"-smp x -accel qtest", "-smp|'cpus'"},
     {"-smp 4,cores=3 -accel qtest", "-smp 4,cores=3|3 cores|4 CPUs"},
     {"-smp 2,maxcpus=4 -accel qtest", "-smp 2,maxcpus=4|maxcpus=4"},

@@ -130,6 +130,11 @@ static void test_none(void)
     text = qmp_command_refused(vmm->qmp, "{'execute':'query-acpi-ospm-status'}");
     g_assert_nonnull(strstr(text, "ACPI"));
     g_free(text);
+    text = qmp_command_refused(vmm->qmp, "{'execute':'query-hotpluggable-cpus'}");
+    g_assert_nonnull(strstr(text, "query-hotpluggable-cpus: this machine has no places for CPUs"));
+    g_free(text);
+    g_autoptr(json_object) cpus = qmp_command_or_fail(vmm->qmp, "{'execute':'query-cpus-fast'}");
+    g_assert_cmpuint(json_object_array_length(cpus), ==, 0);
     text = qmp_command_refused(vmm->qmp, "{'execute':'device_add','arguments':"
                                          "{'driver':'vhost-user-blk-pci','chardev':'none'}}");
     g_assert_nonnull(text);
@@ -166,6 +171,7 @@ static void test_pc(void)
     check_command(rig->qmp, "{'execute':'query-memory-devices'}", " type data ");
     check_command(rig->qmp, "{'execute':'query-chardev'}", " label filename frontend-open ");
     check_command(rig->qmp, "{'execute':'query-status'}", " status running ");
+    json_object_put(qmp_command_or_fail(rig->qmp, "{'execute':'query-hotpluggable-cpus'}"));
     rig_end(rig);
 }
 
