@@ -20,6 +20,8 @@ void json_scanner_init(JsonScanner *scanner)
     *scanner = (JsonScanner){
         .levels = g_ptr_array_new_with_free_func(free_level),
         .token = g_string_new(NULL),
+        .text = g_string_new(NULL),
+        .shifts = g_array_new(FALSE, FALSE, sizeof(JsonShift)),
     };
 }
 
@@ -36,6 +38,8 @@ void json_scanner_clear(JsonScanner *scanner)
 {
     g_ptr_array_unref(scanner->levels);
     g_string_free(scanner->token, TRUE);
+    g_string_free(scanner->text, TRUE);
+    g_array_unref(scanner->shifts);
 }
 
 gboolean json_scanner_is_idle(const JsonScanner *scanner)
@@ -175,25 +179,55 @@ static gboolean scan_escape(JsonScanner *scanner, char byte, GError **error)
     return TRUE;
 }
 
+static void shift(JsonScanner *scanner, gint more)
+{
+    const JsonShift entry = {scanner->text->len, more};
+
+    g_array_append_val(scanner->shifts, entry);
+}
+
+static void put_string_byte(JsonScanner *scanner, char byte)
+{
+    g_string_append_c(scanner->text, byte);
+    if (scanner->in_key) {
+        g_string_append_c(scanner->token, byte);
+    }
+}
+
+/* Between single quotes " is escaped for json-c, and ' is not. @escaped: a backslash is before. */
+static void take_string_byte(JsonScanner *scanner, char byte, gboolean escaped)
+{
+    if (scanner->quote == '\'' && scanner->escape == 1) {
+        shift(scanner, -1); /* a backslash: kept back until it is seen what follows */
+        return;
+    }
+    if (scanner->quote == '\'' && (escaped ? byte != '\'' : byte == '"')) {
+        shift(scanner, 1);
+        put_string_byte(scanner, '\\');
+    }
+    put_string_byte(scanner, byte);
+}
+
 static JsonScanResult scan_string_byte(JsonScanner *scanner, char byte, GError **error)
 {
     if ((guchar)byte < 0x20) {
         vm_error_set(error, "JSON parse error, a string holds control character 0x%02x", byte);
         return JSON_SCAN_ERROR;
     }
-    if (!scanner->escape && byte == '"') {
+    guint escape = scanner->escape;
+    if (!escape && byte == scanner->quote) {
         if (!end_string(scanner, error)) {
             return JSON_SCAN_ERROR;
         }
+        g_string_append_c(scanner->text, '"');
         return scanner->levels->len ? JSON_SCAN_MORE : JSON_SCAN_END;
     }
-    if (scanner->in_key) {
-        g_string_append_c(scanner->token, byte);
+    if (!escape) {
+        scanner->escape = byte == '\\';
+    } else if (!scan_escape(scanner, byte, error)) {
+        return JSON_SCAN_ERROR;
     }
-    if (scanner->escape) {
-        return scan_escape(scanner, byte, error) ? JSON_SCAN_MORE : JSON_SCAN_ERROR;
-    }
-    scanner->escape = byte == '\\';
+    take_string_byte(scanner, byte, escape == 1);
     return JSON_SCAN_MORE;
 }
 
@@ -246,7 +280,9 @@ static JsonScanResult scan_structure_byte(JsonScanner *scanner, char byte, GErro
     case '\n':
         return JSON_SCAN_MORE;
     case '"':
+    case '\'':
         scanner->in_string = TRUE;
+        scanner->quote = byte;
         scanner->in_key = scanner->expect_key && in_object(scanner);
         g_string_truncate(scanner->token, 0);
         return count_part(scanner, error) ? JSON_SCAN_MORE : JSON_SCAN_ERROR;
@@ -299,17 +335,38 @@ static JsonScanResult scan_word_byte(JsonScanner *scanner, char byte, GError **e
 JsonScanResult json_scanner_scan(JsonScanner *scanner, const char *bytes, gsize length, gsize *used,
                                  GError **error)
 {
+    g_string_truncate(scanner->text, 0);
+    g_array_set_size(scanner->shifts, 0);
     for (*used = 0; *used < length; ++*used) {
         char byte = bytes[*used];
-        JsonScanResult result = scanner->in_string ? scan_string_byte(scanner, byte, error)
+        gboolean in_string = scanner->in_string;
+        JsonScanResult result = in_string          ? scan_string_byte(scanner, byte, error)
                                 : scanner->in_word ? scan_word_byte(scanner, byte, error)
                                                    : scan_structure_byte(scanner, byte, error);
+        if (result == JSON_SCAN_ERROR || result == JSON_SCAN_END_WORD) {
+            return result;
+        }
+        if (!in_string) {
+            g_string_append_c(scanner->text, byte == '\'' ? '"' : byte);
+        }
         if (result == JSON_SCAN_END) {
             ++*used;
-        }
-        if (result != JSON_SCAN_MORE) {
             return result;
         }
     }
     return JSON_SCAN_MORE;
+}
+
+gsize json_scanner_source_length(const JsonScanner *scanner, gsize length)
+{
+    gsize source = length;
+
+    for (guint i = 0; i < scanner->shifts->len; i++) {
+        const JsonShift *entry = &g_array_index(scanner->shifts, JsonShift, i);
+        if (entry->at >= length) {
+            break;
+        }
+        source -= (gsize)entry->more; /* which may be negative */
+    }
+    return source;
 }

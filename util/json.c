@@ -126,6 +126,7 @@ static void parse_word(JsonReader *reader, json_object **value, GError **error)
 static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean *ended,
                   json_object **value, GError **error)
 {
+    const GString *text = reader->scanner.text;
     g_autoptr(GError) wrong = NULL;
     gsize used;
 
@@ -141,9 +142,10 @@ static gsize step(JsonReader *reader, const char *bytes, gsize length, gboolean 
     } else if (result == JSON_SCAN_END_WORD) {
         parse_word(reader, value, error);
     } else if (!json_scanner_in_bare_word(&reader->scanner) &&
-               !parse(reader, bytes, used, result == JSON_SCAN_END, value, error)) {
+               !parse(reader, text->str, text->len, result == JSON_SCAN_END, value, error)) {
         /* The scan may have gone on for lines: they are not part of what was wrong. */
-        used = json_tokener_get_parse_end(reader->tokener);
+        used = json_scanner_source_length(&reader->scanner,
+                                          json_tokener_get_parse_end(reader->tokener));
     } else if (wrong) {
         reader->outside = reader->scanner.levels->len == 0;
         g_propagate_error(error, g_steal_pointer(&wrong));

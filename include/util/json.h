@@ -12,13 +12,15 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
 
 /*
- * Incremental reader of a stream of JSON values (RFC 8259) that no input can
- * hurt: nesting deeper than 1,024 levels, a value longer than 64 MiB or of more than
- * 262,144 parts, bytes that are not UTF-8, strings with a NUL, an object with a member named
- * twice and numbers that no int64, uint64 or double holds (or of more than 1,024 characters)
- * are errors.  After an error it goes on with the next line, behind another control character or a
- * byte 0xff, or, if the error was outside of any object or array, with the next object.  One thread
- * at a time.
+ * Incremental reader of a stream of JSON values that no input can hurt: nesting deeper than 1,024
+ * levels, a value longer than 64 MiB or of more than 262,144 parts, bytes that are not UTF-8,
+ * strings with a NUL, an object with a member named twice and numbers that no int64, uint64 or
+ * double holds (or of more than 1,024 characters) are errors.  After an error it goes on with the
+ * next line, behind another control character or a byte 0xff, or, if the error was outside of any
+ * object or array, with the next object.  One thread at a time.
+ *
+ * It is RFC 8259's JSON but for one thing: a string may stand between single quotes, where " needs
+ * no backslash and \' is a single quote.
  */
 typedef struct JsonReader JsonReader;
 
