@@ -273,6 +273,32 @@ static void test_periodic(void)
     }
 }
 
+/* The rate chooses a tap of a divider that runs on (data sheet, "Periodic interrupt selection"):
+ * with another, the next interrupt comes with that tap, and not a period after the last one. */
+static void test_rate_change(void)
+{
+    static const struct {
+        uint8_t rate;
+        guint end; /* cycles from the start */
+    } steps[] = {{13, 4096}, {15, 16384}, {13, 20480}, {15, 32768}, {14, 40960}, {12, 43008}};
+    Vmm *vmm = start("2026-01-31T12:00:00");
+    gint64 now = 0;
+
+    put(vmm, B, B_24 | B_PIE);
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+        gint64 end = period_end(1, steps[i].end);
+        put(vmm, A, 0x20 | steps[i].rate);
+        step(vmm, end - now - 1);
+        g_assert_false(high(vmm));
+        step(vmm, 1);
+        now = end;
+        g_assert_true(high(vmm));
+        g_assert_cmphex(get(vmm, C) & ~C_UF, ==, C_IRQ | C_PF);
+        g_assert_false(high(vmm));
+    }
+    vmm_end(vmm);
+}
+
 /* What PCs keep behind the date; bit 7 of the index is not part of it. */
 static void test_memory(void)
 {
@@ -393,6 +419,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rtc/update-interrupt", test_update_interrupt);
     g_test_add_func("/rtc/alarm", test_alarm);
     g_test_add_func("/rtc/periodic", test_periodic);
+    g_test_add_func("/rtc/rate-change", test_rate_change);
     g_test_add_func("/rtc/memory", test_memory);
     g_test_add_func("/rtc/reset", test_reset);
     g_test_add_func("/rtc/nonsense", test_nonsense);
