@@ -125,8 +125,7 @@ static void write_driver_features(VirtioPci *device, uint32_t value)
 {
     unsigned shift = 32 * device->feature_select[1];
 
-    /* The choice is final with FEATURES_OK (3.1.1). */
-    if (device->feature_select[1] < 2 && !(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+    if (device->feature_select[1] < 2 && virtio_pci_features_open(device)) {
         device->driver_features &= ~((uint64_t)UINT32_MAX << shift);
         device->driver_features |= (uint64_t)value << shift;
     }
@@ -134,10 +133,7 @@ static void write_driver_features(VirtioPci *device, uint32_t value)
 
 static void write_queue_size(VirtioPci *device, VirtQueue *queue, uint16_t value)
 {
-    /* A packed ring has any number of entries (2.8.10.1), a split one a power of two (2.7). */
-    gboolean fits = virtio_has_feature(device, VIRTIO_F_RING_PACKED) || (value & (value - 1)) == 0;
-
-    if (value > 0 && value <= queue->max_size && fits) {
+    if (value > 0 && value <= queue->max_size && virtio_pci_size_fits(device, value)) {
         queue->size = value;
     }
 }

@@ -40,6 +40,12 @@ extern const VmField virtio_pci_fields[];
 
 /* --- virtio-pci-state.c: status, start, stop, reset --- */
 
+/* Whether the driver may still choose features: until FEATURES_OK, or DRIVER_OK where a driver
+ * knows no FEATURES_OK (virtio 1.2, 3.1.1 and 3.1.2). */
+gboolean virtio_pci_features_open(VirtioPci *device);
+/* Whether a ring can have @size entries: a packed one has any number (virtio 1.2, 2.8.10.1), a
+ * split one a power of two (2.7). */
+gboolean virtio_pci_size_fits(VirtioPci *device, unsigned size);
 /* The driver writes device status through the modern interface. */
 void virtio_pci_set_status(VirtioPci *device, uint8_t value);
 /* The driver resets the device and goes on when it has stopped: the VM lock may be released. */

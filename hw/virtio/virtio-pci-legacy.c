@@ -46,7 +46,7 @@ static void write_page(VirtioPci *device, VirtQueue *queue, uint32_t page)
 
 static void write_status(VirtioPci *device, uint8_t value)
 {
-    if (value & VIRTIO_CONFIG_S_DRIVER_OK && !(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+    if (value & VIRTIO_CONFIG_S_DRIVER_OK && virtio_pci_features_open(device)) {
         device->legacy_driver = TRUE;
         device->driver_features &= device->device_features & UINT32_MAX;
     }
@@ -113,7 +113,7 @@ static void legacy_write(gpointer opaque, uint64_t offset, uint64_t value, unsig
     }
     switch (offset) {
     case VIRTIO_PCI_GUEST_FEATURES:
-        if (!(device->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        if (virtio_pci_features_open(device)) {
             device->driver_features = (uint32_t)value;
         }
         break;

@@ -185,6 +185,11 @@ static gboolean area_is_valid(uint64_t address, uint64_t size, uint64_t alignmen
     return address % alignment == 0 && memory_pointer(address, size, direction, NULL);
 }
 
+gboolean virtio_pci_size_fits(VirtioPci *device, unsigned size)
+{
+    return virtio_has_feature(device, VIRTIO_F_RING_PACKED) || (size & (size - 1)) == 0;
+}
+
 /* Sizes and alignments are those of 2.7 (split) and 2.8.10 (packed). */
 static gboolean queue_is_valid(VirtioPci *device, const VirtQueue *queue)
 {
@@ -202,6 +207,14 @@ static gboolean queue_is_valid(VirtioPci *device, const VirtQueue *queue)
 
 static gboolean check_queue(VirtioPci *device, const VirtQueue *queue)
 {
+    /* Its size may have been written before the features that it goes by. */
+    if (!virtio_pci_size_fits(device, queue->size)) {
+        virtio_pci_driver_error(device,
+                                "the driver's queue %u has %u entries, a split ring has a power of "
+                                "two; the device waits for a reset",
+                                queue->index, queue->size);
+        return FALSE;
+    }
     if (queue_is_valid(device, queue)) {
         return TRUE;
     }
@@ -252,6 +265,11 @@ void virtio_pci_reset_queue(VirtioPci *device, unsigned index)
 }
 
 /* --- status --- */
+
+gboolean virtio_pci_features_open(VirtioPci *device)
+{
+    return !(device->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK));
+}
 
 static gboolean features_are_valid(VirtioPci *device)
 {

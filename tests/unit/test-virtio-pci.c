@@ -122,6 +122,43 @@ static void test_features(void)
     tear_down(bus);
 }
 
+/* One driver begins as a legacy one while the machine stands still and goes on as a modern one. */
+static void test_mixed_driver(void)
+{
+    PciBus *bus = set_up(probe_get_type());
+
+    run_state_stop(NULL, NULL);
+    port_write(LEGACY + VIRTIO_PCI_GUEST_FEATURES, 0x2, 4);
+    port_write(LEGACY + VIRTIO_PCI_STATUS, 7, 1);
+    set_features(UINT64_C(1) << VIRTIO_F_VERSION_1 | 0x8); /* not offered, and too late */
+    g_assert_cmphex(set_status(0xb), ==, 7);
+    run_state_start(NULL);
+    take_trail("start ");
+    g_assert_cmphex(probe->driver_features, ==, 0x2);
+    port_write(LEGACY + VIRTIO_PCI_GUEST_FEATURES, 0x6, 4);
+    port_write(LEGACY + VIRTIO_PCI_STATUS, 7, 1);
+    g_assert_cmphex(probe->driver_features, ==, 0x2);
+    tear_down(bus);
+}
+
+/* A size that a packed ring may have, and then a split ring. */
+static void test_late_choice(void)
+{
+    const uint64_t version_1 = UINT64_C(1) << VIRTIO_F_VERSION_1;
+    PciBus *bus = set_up(probe_get_type());
+
+    set_status(3);
+    set_features(version_1 | UINT64_C(1) << VIRTIO_F_RING_PACKED);
+    common_write(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+    common_write(VIRTIO_PCI_COMMON_Q_SIZE, 5, 2);
+    set_queue(0, 0x10000);
+    set_features(version_1);
+    g_assert_cmphex(set_status(0xb), ==, 0xb);
+    g_assert_cmphex(set_status(0xf), ==, 0x4f);
+    g_assert_false(probe->started);
+    tear_down(bus);
+}
+
 static void test_life(void)
 {
     PciBus *bus = set_up(probe_get_type());
@@ -468,6 +505,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-pci/layout", test_layout);
     g_test_add_func("/virtio-pci/common", test_common);
     g_test_add_func("/virtio-pci/features", test_features);
+    g_test_add_func("/virtio-pci/mixed-driver", test_mixed_driver);
+    g_test_add_func("/virtio-pci/late-choice", test_late_choice);
     g_test_add_func("/virtio-pci/life", test_life);
     g_test_add_func("/virtio-pci/bad-queue", test_bad_queue);
     g_test_add_func("/virtio-pci/reset-crosses", test_reset_crosses);
