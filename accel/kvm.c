@@ -96,7 +96,7 @@ static gboolean open_device(GError **error)
     return TRUE;
 }
 
-/* What the rest relies on; all are in Linux 5.10 and newer. */
+/* What the rest relies on, the probe too; all are in Linux 5.10 and newer. */
 static gboolean check_capabilities(GError **error)
 {
     static const struct {
@@ -120,7 +120,8 @@ static gboolean check_capabilities(GError **error)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(needed); i++) {
-        if (!kvm_has(needed[i].capability)) {
+        if (kvm_ioctl(kvm.system_fd, KVM_CHECK_EXTENSION, GINT_TO_POINTER(needed[i].capability)) <=
+            0) {
             vm_error_set(error, "-accel kvm: the kernel's KVM lacks %s; use Linux 5.10 or newer",
                          needed[i].name);
             return FALSE;
@@ -175,8 +176,7 @@ static gboolean make_machine(GError **error)
         return FALSE;
     }
     kvm.run_size = (gsize)run_size;
-    return check_capabilities(error) &&
-           set_up(KVM_SET_IDENTITY_MAP_ADDR, &identity, "KVM_SET_IDENTITY_MAP_ADDR", error) &&
+    return set_up(KVM_SET_IDENTITY_MAP_ADDR, &identity, "KVM_SET_IDENTITY_MAP_ADDR", error) &&
            set_up(KVM_SET_TSS_ADDR, (void *)KVM_TSS_ADDRESS, "KVM_SET_TSS_ADDR", error) &&
            make_controllers(error);
 }
@@ -197,8 +197,8 @@ static void close_all(void)
 
 static gboolean kvm_init(Accel *accel G_GNUC_UNUSED, GError **error)
 {
-    if (!open_device(error) || !kvm_probe(kvm.system_fd, error) || !make_machine(error) ||
-        !kvm_power_start(error) || !kvm_interrupts_start(error)) {
+    if (!open_device(error) || !check_capabilities(error) || !kvm_probe(kvm.system_fd, error) ||
+        !make_machine(error) || !kvm_power_start(error) || !kvm_interrupts_start(error)) {
         close_all();
         return FALSE;
     }

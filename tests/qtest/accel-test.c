@@ -3,10 +3,16 @@
  * What -accel kvm says where /dev/kvm is not what it should be, and on this host.  The former runs
  * with a /dev of its own, and is skipped where that is not allowed.
  */
+#include "qtest/forbid.h"
 #include "qtest/vmm.h"
 
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define MILLISECONDS 20000
 
@@ -16,7 +22,7 @@ static const char *const ways[] = {"-m", "-Urm"};
 static const char *way; /* the one that is allowed */
 
 /* Runs @script in a mount namespace of its own, in a directory that it can make its /dev. */
-static int run_in_namespaces(const char *script, char **errors)
+static int run_in_namespaces(const char *script, void (*prepare)(void), char **errors)
 {
     g_autofree char *directory = vmm_temporary_path("dev");
     g_autofree char *whole = g_strdup_printf("mkdir -p %s && mount -t tmpfs none %s && cd %s && "
@@ -29,7 +35,8 @@ static int run_in_namespaces(const char *script, char **errors)
     g_autoptr(GError) error = NULL;
     int status;
 
-    if (!vmm_run("unshare", arguments, MILLISECONDS, &status, &output, errors, &error)) {
+    if (!vmm_run_prepared("unshare", arguments, prepare, MILLISECONDS, &status, &output, errors,
+                          &error)) {
         vmm_fail("unshare: %s", error->message);
     }
     return status;
@@ -41,7 +48,7 @@ static gboolean has_namespaces(void)
         g_autofree char *errors = NULL;
 
         way = ways[i];
-        if (run_in_namespaces("mount --rbind . /dev", &errors) == 0) {
+        if (run_in_namespaces("mount --rbind . /dev", NULL, &errors) == 0) {
             return TRUE;
         }
         g_test_message("unshare %s: %s", way, errors);
@@ -52,23 +59,38 @@ static gboolean has_namespaces(void)
 
 typedef struct DeviceRow {
     const char *name;
-    const char *prepare; /* makes "kvm" in a directory that becomes /dev */
-    const char *message; /* behind the name of the program */
+    const char *prepare;  /* makes "kvm" in a directory that becomes /dev */
+    const char *message;  /* behind the name of the program */
+    void (*kernel)(void); /* makes the system call for the device answer so; NULL: it is as it is */
 } DeviceRow;
+
+/* A call that a filter lets fail with error 0 succeeds, with result 0. */
+static void answer_version_0(void)
+{
+    forbid_argument(SYS_ioctl, 1, KVM_GET_API_VERSION, 0);
+}
 
 static const DeviceRow rows[] = {
     {"missing", "true",
      "-accel kvm: /dev/kvm: No such file or directory; load the module kvm_intel or kvm_amd, and "
-     "see that virtualisation is enabled in the firmware"},
+     "see that virtualisation is enabled in the firmware",
+     NULL},
     {"forbidden", "touch kvm && mount --bind /dev/null kvm && mount -o remount,bind,nodev kvm",
-     "-accel kvm: /dev/kvm: Permission denied; join the group 'kvm' or become root"},
+     "-accel kvm: /dev/kvm: Permission denied; join the group 'kvm' or become root", NULL},
     {"file", "touch kvm",
      "-accel kvm: /dev/kvm is not KVM's device (KVM_GET_API_VERSION: Inappropriate ioctl for "
-     "device); make it anew with modprobe or udev"},
+     "device); make it anew with modprobe or udev",
+     NULL},
     {"other-device", "touch kvm && mount --bind /dev/null kvm",
      "-accel kvm: /dev/kvm is not KVM's device (KVM_GET_API_VERSION: Inappropriate ioctl for "
-     "device); make it anew with modprobe or udev"},
-    {"directory", "mkdir kvm", "-accel kvm: /dev/kvm: Is a directory"},
+     "device); make it anew with modprobe or udev",
+     NULL},
+    {"directory", "mkdir kvm", "-accel kvm: /dev/kvm: Is a directory", NULL},
+    {"old", "touch kvm && mount --bind /dev/null kvm",
+     "-accel kvm: /dev/kvm has API version 0, expected 12: the kernel is too old; use Linux 5.10 "
+     "or "
+     "newer",
+     answer_version_0},
 };
 
 /* One line and status 1; with qtest behind it the same line, as a warning. */
@@ -88,11 +110,44 @@ static void test_device(gconstpointer opaque)
     if (!has_namespaces()) {
         return;
     }
-    int status = run_in_namespaces(alone, &errors);
+    int status = run_in_namespaces(alone, row->kernel, &errors);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     g_assert_cmpstr(errors, ==, expected);
-    run_in_namespaces(behind, &more); /* and then refused for the size of memory */
+    run_in_namespaces(behind, row->kernel, &more); /* and then refused for the size of memory */
     g_assert_true(g_str_has_prefix(more, warned));
+}
+
+/* KVM_CHECK_EXTENSION, an ioctl whose third argument is the capability, says that it is not there.
+ */
+static void lack_immediate_exit(void)
+{
+    forbid_argument(SYS_ioctl, 2, KVM_CAP_IMMEDIATE_EXIT, 0);
+}
+
+/* As on a kernel of before that capability: it is named before anything is tried with the device.
+ */
+static void test_lacking(void)
+{
+    g_autofree char *output = NULL, *errors = NULL;
+    g_autoptr(GError) error = NULL;
+    int device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int version = ioctl(device, KVM_GET_API_VERSION, NULL);
+    int status;
+
+    if (device >= 0) {
+        close(device);
+    }
+    if (version != KVM_API_VERSION) {
+        g_test_skip("this host shows no KVM");
+        return;
+    }
+    g_assert_true(vmm_run_prepared(NULL, "-M pc -accel kvm", lack_immediate_exit, MILLISECONDS,
+                                   &status, &output, &errors, &error));
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    g_assert_cmpstr(
+        errors, ==,
+        "qemu-system-x86_64: -accel kvm: the kernel's KVM lacks KVM_CAP_IMMEDIATE_EXIT; "
+        "use Linux 5.10 or newer\n");
 }
 
 /*
@@ -158,6 +213,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_device);
     }
+    g_test_add_func("/accel/kvm-lacking", test_lacking);
     g_test_add_func("/accel/kvm", test_kvm);
     return g_test_run();
 }

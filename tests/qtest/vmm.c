@@ -58,10 +58,11 @@ void vmm_fail(const char *format, ...)
     _exit(1);
 }
 
-gboolean vmm_run(const char *binary, const char *arguments, guint milliseconds, int *status,
-                 char **output, char **errors, GError **error)
+gboolean vmm_run_prepared(const char *binary, const char *arguments, void (*prepare)(void),
+                          guint milliseconds, int *status, char **output, char **errors,
+                          GError **error)
 {
-    ChildOptions child = {.output = -1};
+    ChildOptions child = {.output = -1, .prepare = prepare};
     const char *path = vmm_binary(binary, error);
     g_autofree char *quoted = path ? g_shell_quote(path) : NULL;
     g_autofree char *line = path ? g_strjoin(" ", quoted, arguments, NULL) : NULL;
@@ -87,6 +88,12 @@ gboolean vmm_run(const char *binary, const char *arguments, guint milliseconds, 
     close(child.output);
     close(child.errors);
     return pid >= 0;
+}
+
+gboolean vmm_run(const char *binary, const char *arguments, guint milliseconds, int *status,
+                 char **output, char **errors, GError **error)
+{
+    return vmm_run_prepared(binary, arguments, NULL, milliseconds, status, output, errors, error);
 }
 
 /* --- command line --- */

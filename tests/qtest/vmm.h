@@ -74,6 +74,10 @@ void vmm_end(Vmm *vmm);
  * @arguments is shell-quoted; standard output and error are returned apart; caller frees. */
 gboolean vmm_run(const char *binary, const char *arguments, guint milliseconds, int *status,
                  char **output, char **errors, GError **error);
+/* The same; @prepare is called in the child first (child.h). */
+gboolean vmm_run_prepared(const char *binary, const char *arguments, void (*prepare)(void),
+                          guint milliseconds, int *status, char **output, char **errors,
+                          GError **error);
 
 /* The program's path: @binary, or QTEST_QEMU_BINARY, or an error. */
 const char *vmm_binary(const char *binary, GError **error);
