@@ -52,6 +52,47 @@ def check_platform(machine):
             raise GuestError(f"'{command}' says '{output}', expected '{expected}'")
 
 
+def check_clock(machine):
+    """The kernel takes its time from KVM's paravirtual clock (CPUID 0x40000001, api.rst)."""
+    directory = "/sys/devices/system/clocksource/clocksource0"
+    available = machine.run(f"cat {directory}/available_clocksource").split()
+    current = machine.run(f"cat {directory}/current_clocksource").strip()
+    if "kvm-clock" not in available or current != "kvm-clock":
+        raise GuestError(f"the clock is {current} of {available}, expected kvm-clock")
+
+
+def check_cpus(host, machine):
+    """Both monitors name the thread of each CPU, which the host knows under that CPU's name."""
+    def say(line):
+        return machine.qmp.command("human-monitor-command", command_line=line)
+    if say("info kvm") != "kvm support: enabled\n":
+        raise GuestError(f"'info kvm' says '{say('info kvm')}'")
+    cpus = machine.qmp.command("query-cpus-fast")
+    if [cpu["cpu-index"] for cpu in cpus] != [0, 1]:
+        raise GuestError(f"not two CPUs: {cpus}")
+    for cpu in cpus:
+        expected = f"CPU {cpu['cpu-index']}/KVM"
+        name = host.run(f"cat /proc/[0-9]*/task/{cpu['thread-id']}/comm").strip()
+        if name != expected:
+            raise GuestError(f"thread {cpu['thread-id']} is '{name}', expected '{expected}'")
+    first, second = (cpu["thread-id"] for cpu in cpus)
+    expected = f"* CPU #0: thread_id={first}\n  CPU #1: thread_id={second}\n"
+    if say("info cpus") != expected:
+        raise GuestError(f"'info cpus' says '{say('info cpus')}', expected '{expected}'")
+
+
+def check_no_board(host):
+    """A machine without a board has no CPU, which would run where no memory is."""
+    output = host.run(
+        "(echo \"{'execute':'qmp_capabilities'}{'execute':'query-kvm'}{'execute':'query-cpus-fast'}"
+        "{'execute':'stop'}{'execute':'cont'}\"; sleep 1; "
+        "echo \"{'execute':'query-status','id':1}{'execute':'quit'}\") | "
+        "vmm -machine none,accel=kvm -nodefaults -display none -qmp stdio 2>&1")
+    for expected in ('"enabled":true', '{"return":[]}', '"status":"running"', "host-qmp-quit"):
+        if expected not in output:
+            raise GuestError(f"-machine none says '{output}', expected {expected}")
+
+
 def check_no_kernel(host, socket):
     """Without a kernel nothing starts, and least of all from a disk."""
     output = host.run("vmm -accel kvm -machine pc -m 64 -display none "
@@ -67,6 +108,8 @@ def run_guest(host, kernel, done):
     if not kernel:
         check_no_kernel(host, f"/tmp/disk-{name}.sock")
         done("without -kernel bootindex is refused")
+        check_no_board(host)
+        done("-machine none has no CPUs")
     machine = Machine(
         host,
         f"vmm -smp 2 -m {MEMORY},slots=64,maxmem=16G "
@@ -79,10 +122,11 @@ def run_guest(host, kernel, done):
     machine.boot()
     if not machine.qmp.command("query-kvm")["enabled"]:
         raise GuestError("query-kvm says that KVM is not used")
-    cpus = machine.qmp.command("query-cpus-fast")
-    if machine.run("nproc").strip() != "2" or len({cpu["thread-id"] for cpu in cpus}) != 2:
-        raise GuestError(f"not two CPUs: {cpus}")
-    done("a stock kernel boots on two CPUs")
+    if machine.run("nproc").strip() != "2":
+        raise GuestError("the guest does not see two CPUs")
+    check_cpus(host, machine)
+    check_clock(machine)
+    done("a stock kernel boots on two CPUs, with kvmclock")
     machine.check_complaints()
     done("without a complaint")
     check_platform(machine)
