@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Memory of a living guest on KVM, under a load that writes and verifies: DIMMs are plugged, filled
 and verified by a disk, removed and plugged again, over vhost-user-blk and over Debian's
-qemu-storage-daemon; disks come and go; an unplug is refused; a backend is killed.
+qemu-storage-daemon; disks come and go; an unplug is refused; a backend is killed.  Each part has a
+machine of its own.
 """
 import re
 import statistics
@@ -22,6 +23,8 @@ WORKERS = 4
 DISK = 16           # MiB
 FILL = 2560         # MiB that may be taken until some of each DIMM was there
 PINNED = 64         # MiB of kernel memory
+FEW = 4             # DIMMs where only one is of interest
+GROWTH = 256        # KiB of its own that the program may take or give back during rounds
 APPEND = "memhp_default_state=online_movable page_alloc.shuffle=1"
 OST_DEVICE_CHECK, OST_EJECT = 1, (3, 0x103)  # source events of _OST (ACPI 6.4, 6.3.5)
 
@@ -65,6 +68,21 @@ def wait_reports(machine, numbers):
             raise GuestError(f"no report on d{number}: {machine.qmp.events}")
 
 
+def wait_let_go(machine, number):
+    """The guest has reported that it ejected this DIMM.  Until then it may still look whether the slot
+    is empty, and would find the next one in it."""
+    def reported():
+        machine.qmp.event("", 0.1)  # takes in what has come
+        for event in machine.qmp.events:
+            info = event.get("data", {}).get("info", {})
+            if event["event"] == "ACPI_DEVICE_OST" and info["slot"] == str(number) and \
+                    info["source"] in OST_EJECT and info["status"] == 0:
+                machine.qmp.events.remove(event)
+                return True
+        return False
+    wait_until(reported, 60, f"the guest's report that it ejected DIMM d{number}")
+
+
 def fill(machine, disk, dimms, most=FILL):
     """A disk writes from and reads to all DIMMs; what guest-fill says."""
     # A guest with little memory at boot has no large pages by itself.
@@ -81,18 +99,53 @@ def wait_disk(machine, name, there):
                == ("yes" if there else ""), 30, f"{name} {'appears' if there else 'disappears'}")
 
 
-def rounds(machine, number, count):
-    """Plugs and unplugs one DIMM; the seconds that each took."""
-    times = ([], [])
-    for _ in range(count):
+class Rounds:
+    """Plugs and unplugs of one DIMM: how many are left, and what was measured.  Those of a machine
+    whose guest is lost later are done all the same."""
+
+    def __init__(self, count):
+        self._left = count
+        self._machines = 0
+        self._times = ([], [])  # seconds of each plug until it is online, and of each unplug
+
+    def run(self, attempt, host, machine, number):
+        """What is left of them; the program is to have as much afterwards as after the first one."""
+        self._machines += 1
+        self._left = max(self._left, 2)  # the last attempt may have been lost after all of them
+        before, count = None, 0
+        while self._left:
+            self._round(machine, number)
+            self._left, count = self._left - 1, count + 1
+            before = before or program_takes(host)
+        after = program_takes(host)
+        attempt.note(f"the program has after 1 round {before}, after {count} {after}")
+        for what in "descriptors", "mappings":
+            if after[what] != before[what]:
+                raise GuestError(f"{count} rounds leave {after[what]} {what}, one {before[what]}")
+        if abs(after["own KiB"] - before["own KiB"]) > GROWTH:
+            raise GuestError(f"memory of the program: {before} and {after}")
+        plug, unplug = (statistics.median(times) for times in self._times)
+        total = len(self._times[0])
+        attempt.note(f"medians of {total} rounds in {self._machines} machines: plugged and online "
+                     f"after {1000 * plug:.1f} ms, gone after {1000 * unplug:.1f} ms")
+        return total
+
+    def _round(self, machine, number):
         start = time.monotonic()
         machine.plug(number)
         wait_reports(machine, [number])
         middle = time.monotonic()
         machine.unplug(number)
-        for list_, seconds in zip(times, (middle - start, time.monotonic() - middle)):
-            list_.append(seconds)
-    return [statistics.median(list_) for list_ in times]
+        for times, seconds in zip(self._times, (middle - start, time.monotonic() - middle)):
+            times.append(seconds)
+        wait_let_go(machine, number)
+
+
+def program_takes(host):
+    """Descriptors, mappings and memory of its own, without the guest's, of the program."""
+    words = host.run("p=/proc/$(pidof vmm); ls $p/fd | wc -l; wc -l <$p/maps; "
+                     "awk '/^Anonymous:/ { print $2 }' $p/smaps_rollup").split()
+    return dict(zip(("descriptors", "mappings", "own KiB"), map(int, words)))
 
 
 def refused_unplug(machine, number):
@@ -144,88 +197,146 @@ def killed_backend(host, machine, process):
     return lines[0]
 
 
-def run_ours(host, options, done, note):
-    dimms = options.dimms
-    start = time.monotonic()
-    before_exits = host.exits()
-    host.start_disk("main", BLOCKS * 4096 // MIB)
-    machine = start_machine(host, SLOTS, "ours", disk_device("main"))
-    qmp = machine.qmp
-    machine.boot()
-    note(f"boot with {SLOTS} slots: {time.monotonic() - start:.2f} s, exits "
-         f"{[now - then for now, then in zip(host.exits(), before_exits)]}")
-    done(f"a guest with {SLOTS} slots boots")
+class Rig:
+    """A machine whose disk is under load, on a host."""
 
-    load = Load(machine.run, "/dev/vda", BLOCKS, WORKERS)
-    load.progress("writes", 50)
-    before = machine.memory_total()
-    start = time.monotonic()
-    for number in range(dimms):
-        machine.plug(number)
-    plugged = time.monotonic() - start
-    machine.wait_memory(before + dimms * DIMM * 1024, "with all DIMMs")
-    wait_reports(machine, range(dimms))
-    note(f"plugged in {plugged:.2f} s, online after {time.monotonic() - start:.2f} s")
-    check_devices(machine, dimms)
-    load.progress("hot", 50, 60)
-    done(f"{dimms} DIMMs of {DIMM} MiB are hot-added under load, and the guest reports on each")
+    def __init__(self, attempt, host):
+        self.host, self.note = host, attempt.note
+        start, exits = time.monotonic(), host.exits()
+        host.start_disk("main", BLOCKS * 4096 // MIB)
+        self.machine = start_machine(host, SLOTS, "ours", disk_device("main"))
+        self.qmp = self.machine.qmp
+        self.machine.boot()
+        self.note(f"boot with {SLOTS} slots: {time.monotonic() - start:.2f} s, exits "
+                  f"{[now - then for now, then in zip(host.exits(), exits)]}")
+        attempt.done(f"a guest with {SLOTS} slots boots")
+        self.load = Load(self.machine.run, "/dev/vda", BLOCKS, WORKERS)
+        self.load.progress("writes", 50)
+        self._total = self.machine.memory_total()
 
-    extra = host.start_disk("extra", DISK)
-    qmp.command("chardev-add", id="extra", backend={"type": "socket", "data": {
-        "addr": {"type": "unix", "data": {"path": "/tmp/extra.sock"}}, "server": False}})
-    add_extra = {"driver": "vhost-user-blk-pci", "id": "extra-device", "chardev": "extra",
-                 "num-queues": 2}
-    qmp.command("device_add", **add_extra)
-    wait_disk(machine, "vdb", True)
-    done("a second disk is hot-plugged")
-    note(fill(machine, "vdb", dimms))
-    done("it writes from and reads to memory of all DIMMs")
-    load.progress("writes", 50, 60)
-    qmp.command("device_del", id="extra-device")
-    if not qmp.event("DEVICE_DELETED", 30, device="extra-device"):
-        raise GuestError("the disk is not let go")
-    wait_disk(machine, "vdb", False)
-    qmp.command("device_add", **add_extra)
-    wait_disk(machine, "vdb", True)
-    machine.check_disk("vdb")
-    done("it is unplugged and plugged again")
+    def plug(self, numbers, dimms):
+        """Plugs these, which makes so many; the guest uses all of them."""
+        start = time.monotonic()
+        for number in numbers:
+            self.machine.plug(number)
+        plugged = time.monotonic() - start
+        self.wait_memory(dimms)
+        wait_reports(self.machine, numbers)
+        self.note(f"{len(numbers)} plugged in {plugged:.2f} s, online after "
+                  f"{time.monotonic() - start:.2f} s")
+        check_devices(self.machine, dimms)
+        self.load.progress("hot", 50)
 
-    start = time.monotonic()
-    for number in range(0, dimms, 2):
-        machine.unplug(number)
-    machine.wait_memory(before + dimms // 2 * DIMM * 1024, "with half the DIMMs")
-    note(f"half of them unplugged in {time.monotonic() - start:.2f} s")
-    for number in range(0, dimms, 2):
-        machine.plug(number)
-    machine.wait_memory(before + dimms * DIMM * 1024, "with all DIMMs again")
-    wait_reports(machine, range(0, dimms, 2))
-    check_devices(machine, dimms)
-    note(fill(machine, "vdb", dimms))
-    load.progress("writes", 50, 60)
-    done("half of them are unplugged and plugged again, and used by both disks")
+    def wait_memory(self, dimms):
+        self.machine.wait_memory(self._total + dimms * DIMM * 1024, f"with {dimms} DIMMs")
 
-    plug, unplug = rounds(machine, dimms, options.rounds)
-    note(f"medians of {options.rounds} rounds: plugged and online after {1000 * plug:.1f} ms, gone "
-         f"after {1000 * unplug:.1f} ms")
-    done(f"one more is plugged and unplugged {options.rounds} times")
-    machine.check_complaints()
-    done("the kernel has no complaint")
-    refused_unplug(machine, dimms)
-    done("a refused unplug is reported and leaves everything")
+    def start_extra(self):
+        """A second disk, hot-plugged; the process number of its backend."""
+        process = self.host.start_disk("extra", DISK)
+        self.qmp.command("chardev-add", id="extra", backend={"type": "socket", "data": {
+            "addr": {"type": "unix", "data": {"path": "/tmp/extra.sock"}}, "server": False}})
+        self.plug_extra()
+        return process
 
-    note(killed_backend(host, machine, extra))
-    load.progress("writes", 50, 60)
-    done("the second disk's backend is killed: the guest and its load live, the error names it")
-    report = load.stop()
-    if report["state"] != "done":
-        raise GuestError(f"the load ended with {report}")
-    note(str(report))
-    done("all blocks read back as they were written last")
-    reset_unplugs(machine, dimms)
-    machine.wait_memory(before + dimms * DIMM * 1024, "after the reset")
-    done("a reset completes the unplug, and all other DIMMs are there after it")
-    machine.power_off()
-    done("it powers off")
+    def plug_extra(self):
+        self.qmp.command("device_add", driver="vhost-user-blk-pci", id="extra-device",
+                         chardev="extra", num_queues=2)
+        wait_disk(self.machine, "vdb", True)
+
+    def unplug_extra(self):
+        self.qmp.command("device_del", id="extra-device")
+        if not self.qmp.event("DEVICE_DELETED", 30, device="extra-device"):
+            raise GuestError("the disk is not let go")
+        wait_disk(self.machine, "vdb", False)
+
+    def stop_load(self, done):
+        self.load.progress("writes", 50)
+        report = self.load.stop()
+        if report["state"] != "done":
+            raise GuestError(f"the load ended with {report}")
+        self.note(str(report))
+        done("all blocks read back as they were written last")
+
+    def check_complaints(self, done):
+        self.machine.check_complaints()
+        done("the kernel has no complaint")
+
+    def end(self, done):
+        self.stop_load(done)
+        self.machine.power_off()
+        done("it powers off")
+
+
+def test_grow(attempt):
+    """Many DIMMs, each of which a disk reaches."""
+    done, dimms = attempt.done, attempt.options.dimms
+    with start_host(attempt) as host:
+        rig = Rig(attempt, host)
+        rig.plug(range(dimms), dimms)
+        done(f"{dimms} DIMMs of {DIMM} MiB are hot-added under load, and the guest reports on each")
+        rig.start_extra()
+        done("a second disk is hot-plugged")
+        attempt.note(fill(rig.machine, "vdb", dimms))
+        done("it writes from and reads to memory of all DIMMs")
+        rig.unplug_extra()
+        rig.plug_extra()
+        rig.machine.check_disk("vdb")
+        done("it is unplugged and plugged again")
+        rig.check_complaints(done)
+        rig.end(done)
+
+
+def test_shrink(attempt):
+    """Half of them go and come again."""
+    done, dimms = attempt.done, attempt.options.dimms
+    with start_host(attempt) as host:
+        rig = Rig(attempt, host)
+        rig.plug(range(dimms), dimms)
+        done(f"{dimms} DIMMs are hot-added under load")
+        rig.start_extra()
+        # From here on Linux tells of each page that it has to try again to move, since a disk uses it.
+        rig.check_complaints(done)
+        start = time.monotonic()
+        half = range(0, dimms, 2)
+        for number in half:
+            rig.machine.unplug(number)
+        rig.wait_memory(dimms - len(half))
+        attempt.note(f"half of them unplugged in {time.monotonic() - start:.2f} s")
+        done("half of them are unplugged")
+        rig.plug(half, dimms)
+        attempt.note(fill(rig.machine, "vdb", dimms))
+        done("they are plugged again, and all used by both disks")
+        rig.end(done)
+
+
+def test_one(attempt, rounds):
+    """One DIMM comes and goes, and is kept by the guest; a backend is killed; a reset."""
+    done = attempt.done
+    with start_host(attempt) as host:
+        rig = Rig(attempt, host)
+        machine = rig.machine
+        rig.plug(range(FEW), FEW)
+        extra = rig.start_extra()
+        done(f"{FEW} DIMMs and a disk are hot-plugged")
+        count = rounds.run(attempt, host, machine, FEW)
+        done(f"one more is plugged and unplugged {count} times, and the program grows by nothing")
+        rig.check_complaints(done)
+        refused_unplug(machine, FEW)
+        done("a refused unplug is reported and leaves everything")
+        attempt.note(killed_backend(host, machine, extra))
+        done("the second disk's backend is killed: the guest lives, the error names it")
+        rig.stop_load(done)
+        reset_unplugs(machine, FEW)
+        rig.wait_memory(FEW)
+        done("a reset completes the unplug, and all other DIMMs are there after it")
+        machine.power_off()
+        done("it powers off")
+
+
+def test_daemon(attempt):
+    """As many DIMMs as Debian's daemon takes."""
+    with start_host(attempt) as host:
+        run_daemon(host, attempt.done, attempt.note)
 
 
 def run_daemon(host, done, note):
@@ -251,9 +362,11 @@ def run_daemon(host, done, note):
         raise GuestError(f"after {granted} DIMMs: {text}")
     machine.qmp.command("object-del", id=f"m{granted}")
     machine.wait_memory(before + granted * DIMM * 1024, "with all DIMMs")
-    load.progress("hot", 50, 60)
+    load.progress("hot", 50)
     done(f"{granted} DIMMs over qemu-storage-daemon; the next is refused with the device and its "
          "limit")
+    machine.check_complaints()
+    done("the kernel has no complaint")
     machine.unplug(granted - 1)
     machine.plug(granted - 1)
     machine.wait_memory(before + granted * DIMM * 1024, "with all DIMMs again")
@@ -263,54 +376,63 @@ def run_daemon(host, done, note):
     note(str(report))
     note(fill(machine, "vda", granted))
     done("the disk writes from and reads to memory of all of them")
-    machine.check_complaints()
     host.run(f"kill -9 {process}")
     machine.run("true")
     machine.power_off()
     done("the daemon is killed, and the guest powers off")
 
 
-def measure_boots(host, count, note):
+def measure_boots(attempt):
     """Prints medians of boots in turns; nothing is judged."""
     figures = {}
-    for _ in range(count):
-        for slots in (0, 64, SLOTS, 32000):
-            exits, start = host.exits(), time.monotonic()
-            # A console with warnings costs more exits than all else.
-            machine = start_machine(host, slots, "boot", append="loglevel=3")
-            machine.boot()
-            figures.setdefault(slots, []).append(
-                [time.monotonic() - start] + [now - then
-                                              for now, then in zip(host.exits(), exits)])
-            machine.power_off()
+    with start_host(attempt) as host:
+        for _ in range(attempt.options.boots):
+            boot_with_each(host, figures)
     for slots, runs in figures.items():
         medians = [statistics.median(column) for column in zip(*runs)]
-        note(f"{slots} slots: boot {medians[0]:.2f} s, {medians[1]:.0f} exits, {medians[2]:.0f} of "
-             f"them port I/O to the program, {medians[3]:.0f} memory-mapped")
+        attempt.note(f"{slots} slots: boot {medians[0]:.2f} s, {medians[1]:.0f} exits, "
+                     f"{medians[2]:.0f} of them port I/O to the program, {medians[3]:.0f} "
+                     "memory-mapped")
 
 
-def test(attempt):
+def boot_with_each(host, figures):
+    for slots in (0, 64, SLOTS, 32000):
+        exits, start = host.exits(), time.monotonic()
+        # A console with warnings costs more exits than all else.
+        machine = start_machine(host, slots, "boot", append="loglevel=3")
+        machine.boot()
+        figures.setdefault(slots, []).append(
+            [time.monotonic() - start] + [now - then
+                                          for now, then in zip(host.exits(), exits)])
+        machine.power_off()
+
+
+def start_host(attempt):
     options = attempt.options
-    with attempt.host({"vhost-user-blk": options.backend, "qemu-storage-daemon": options.daemon},
-                      guest={"bin/guest-load": options.load, "bin/guest-fill": options.fill},
-                      memory=5120) as host:
-        if options.boots:
-            measure_boots(host, options.boots, attempt.note)
-        run_ours(host, options, attempt.done, attempt.note)
-        run_daemon(host, attempt.done, attempt.note)
+    return attempt.host(
+        {"vhost-user-blk": options.backend, "qemu-storage-daemon": options.daemon},
+        guest={"bin/guest-load": options.load, "bin/guest-fill": options.fill}, memory=5120)
 
 
 def main():
-    parser = option_parser(__doc__, 580, backend="vhost-user-blk",
+    parser = option_parser(__doc__, 280, backend="vhost-user-blk",
                            load="guest-load, linked statically",
                            fill="guest-fill, linked statically")
     parser.add_argument("--daemon", default="/usr/bin/qemu-storage-daemon")
     parser.add_argument("--dimms", type=int, default=64, help="how many are plugged, an even number")
     parser.add_argument("--rounds", type=int, default=50,
                         help="how often one DIMM is plugged and unplugged")
-    parser.add_argument("--boots", type=int, default=0,
-                        help="measure this many boots with 0, 64, 4,096 and 32,000 slots")
-    return run(parser.parse_args(), test)
+    parser.add_argument("--boots", type=int, default=9,
+                        help="how many with 0, 64, 4,096 and 32,000 slots each are measured by "
+                        "--legs boots")
+    legs = {"grow": test_grow, "shrink": test_shrink, "one": None, "daemon": test_daemon,
+            "boots": measure_boots}
+    parser.add_argument("--legs", nargs="+", choices=legs, default=list(legs)[:-1],
+                        help="which parts, each in a machine of its own (default: %(default)s)")
+    options = parser.parse_args()
+    rounds = Rounds(options.rounds)
+    legs["one"] = lambda attempt: test_one(attempt, rounds)
+    return run(options, *[legs[name] for name in options.legs])
 
 
 sys.exit(main())
