@@ -61,6 +61,15 @@ void vhost_user_pci_start_rings(VhostUserPci *device)
                              (const VhostUserRing *)rings->data, rings->len);
 }
 
+/* A driver that finds a dead device is told so while it can still let it alone (3.1.1, step 6): a
+ * guest that boots would wait for ever for the first sector of a dead disk. */
+static gboolean features_chosen(VirtioPci *virtio)
+{
+    VhostUserPci *device = VHOST_USER_PCI(virtio);
+
+    return !device->away || vhost_user_pci_comes_back(device);
+}
+
 static void start(VirtioPci *virtio)
 {
     VhostUserPci *device = VHOST_USER_PCI(virtio);
@@ -164,6 +173,7 @@ static void vhost_user_pci_class_init(VhostUserPciClass *class)
     DEVICE_CLASS(class)->hurry = vhost_user_pci_hurry;
     pci_class->realize = vhost_user_pci_realize;
     pci_class->unrealize = vhost_user_pci_unrealize;
+    virtio_class->features_chosen = features_chosen;
     virtio_class->start = start;
     virtio_class->stop = stop;
     virtio_class->queue_reset = queue_reset;
