@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What counts of a test whose guest is lost: run_tests() of guest.py and Host.logs_kept() of
-nested.py, without any guest.
+"""What counts of a test whose guest is lost, and what of a kernel's lines: run_tests() of guest.py,
+Host.logs_kept() and kernel_complaints() of nested.py, without any guest.
 """
 import contextlib
 import io
@@ -12,7 +12,7 @@ import types
 
 from guest import GuestError, Lost, Tap, run_tests
 from initramfs import Missing
-from nested import Host
+from nested import Host, kernel_complaints
 from qmp import QmpSilent
 
 
@@ -48,6 +48,8 @@ CASES = [
      (1, ["ok 1 begins", "not ok 2 GuestError: wrong", "1..2"], 1)),
     ("nor one that fails later", [LOST, ValueError("wrong"), None], 3,
      (1, ["ok 1 begins", "not ok 2 ValueError: wrong", "1..2"], 1)),
+    ("what a failure says in more lines is a note", [GuestError("wrong:\n1\n2")], 3,
+     (1, ["ok 1 begins", "not ok 2 GuestError: wrong:", "1..2"], 0)),
     ("one attempt is the rule", [LOST, None], 1,
      (1, ["ok 1 begins", "not ok 2 Lost: the guest is silent", "1..2"], 1)),
 ]
@@ -88,18 +90,45 @@ ENDS = [
 ]
 
 
+IN_USE = """\
+<4>[   15.335364] migrating pfn 173c0c failed ret:5
+<4>[   15.346711] page:000000001bead331 refcount:3 mapcount:1 mapping:0000000000000000
+<4>[   15.375787] memcg:ffff8defc114e000
+<4>[   15.388499] anon flags: 0x1fffffc00a000e(referenced|uptodate|dirty|swapbacked|zone=3)
+<4>[   15.421673] raw: 001fffffc00a000e fffff69845cf03c8 ffffd202c0053c28 ffff8defce173dd1
+<4>[   15.436054] raw: 00000007f23aa204 0000000000000000 00000001ffffffff ffff8defc114e000
+<4>[   15.460399] page dumped because: """
+BAD_PAGE = "nonzero _refcount\n<1>[   15.46] BUG: Bad page state in process init  pfn:173c0c"
+TRACE = """\
+<4>[    1.0] ------------[ cut here ]------------
+<4>[    1.0] WARNING: CPU: 0 PID: 1 at mm/page_alloc.c:1 f+0x1/0x2
+<4>[    1.0] Call Trace:
+<4>[    1.0] ---[ end trace 0000000000000000 ]---
+<4>[    2.0] amd_pstate: the _CPC object is not present in SBIOS or ACPI disabled
+<3>[    2.0] memory memory1: failed"""
+COMPLAINTS = [
+    ("a page in use is no complaint", IN_USE + "migration failure", []),
+    ("a bad page is", IN_USE + BAD_PAGE,
+     ["<4>[   15.460399] page dumped because: nonzero _refcount", BAD_PAGE.splitlines()[1]]),
+    ("a warning's trace is one, what is known none", TRACE,
+     [TRACE.splitlines()[1], TRACE.splitlines()[-1]]),
+]
+
+
+def results():
+    """What is checked, what came of it, what is expected."""
+    for what, text, expected in COMPLAINTS:
+        yield what, kernel_complaints(text), expected
+    for what, status, console, expected in ENDS:
+        yield what, end_host(status, console), expected
+    for tests, rows in ((1, CASES), (2, TWO_TESTS)):
+        for what, outcomes, attempts, expected in rows:
+            yield what, run(outcomes, attempts, tests), expected
+
+
 def main():
     tap, failed = Tap(), False
-    for what, status, console, expected in ENDS:
-        kind = end_host(status, console)
-        if kind == expected:
-            tap.ok(what)
-        else:
-            tap.fail(f"{what}: {kind} is not {expected}")
-            failed = True
-    rows = [(1, *row) for row in CASES] + [(2, *row) for row in TWO_TESTS]
-    for tests, what, outcomes, attempts, expected in rows:
-        result = run(outcomes, attempts, tests)
+    for what, result, expected in results():
         if result == expected:
             tap.ok(what)
         else:

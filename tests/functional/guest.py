@@ -229,7 +229,9 @@ class Tap:
     def fail(self, what):
         self.end_attempt(True)
         self.count += 1
-        print(f"not ok {self.count} {what}", flush=True)
+        first, *more = str(what).splitlines()
+        print(f"not ok {self.count} {first}", flush=True)
+        self.note("\n".join(more))
 
     def finish(self):
         print(f"1..{self.count}", flush=True)
