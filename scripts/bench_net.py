@@ -58,6 +58,8 @@ class Bench:
             with placed(backend, placement):
                 return self.tools.run(tool, "--socket", socket, "--pid", backend.process.pid,
                                       "--milliseconds", self.milliseconds, *arguments)
+        except RuntimeError as error:
+            raise RuntimeError(f"{name}: {error}") from None
         finally:
             backend.end()
             Path(socket).unlink(missing_ok=True)

@@ -188,6 +188,7 @@ int main(int argc, char **argv)
     }
     start_vmm();
     start_card();
+    net_load_reach(&load);
     if (wanted.dimms > 0) {
         measure_plugging();
     } else {

@@ -70,6 +70,7 @@ int main(int argc, char **argv)
     }
     net_load_init(&load, memory->areas, memory->count, MEMORY_BASE);
     VhostUserFrontEnd *front = start(memory, &load);
+    net_load_reach(&load);
     net_load_measure(&load, sizes, pid, milliseconds * G_GINT64_CONSTANT(1000000));
     printf("\n");
     vhost_user_front_end_free(front);

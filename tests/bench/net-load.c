@@ -14,6 +14,7 @@
 #define HEADER 12u /* struct virtio_net_hdr_mrg_rxbuf (virtio 1.2, 5.1.6) */
 #define USED_AT_ONCE 64u
 #define PATIENCE 5000 /* milliseconds for a frame */
+#define OPENING 100   /* milliseconds for a frame of which it is not sure that it comes back */
 #define RECEIVE 0u
 #define TRANSMIT 1u
 
@@ -120,6 +121,23 @@ static guint receive_frames(NetLoad *load)
     }
     vhost_user_driver_queue_kick(load->queues[RECEIVE]);
     return received;
+}
+
+void net_load_reach(NetLoad *load)
+{
+    VhostUserDriverQueue *queue = load->queues[RECEIVE];
+    guint sent = 0, received = 0;
+
+    while (received == 0 && sent < PATIENCE / OPENING) {
+        sent += send_frames(load, 1);
+        received += vhost_user_driver_queue_wait(queue, OPENING) > 0 ? receive_frames(load) : 0;
+    }
+    if (received == 0) {
+        vmm_fail("no frame comes back within %d ms", PATIENCE);
+    }
+    while (received < sent && vhost_user_driver_queue_wait(queue, OPENING) > 0) {
+        received += receive_frames(load);
+    }
 }
 
 void net_load_run(NetLoad *load, guint window, int64_t duration, const gint *stop, NetLoadRun *run)

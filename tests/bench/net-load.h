@@ -32,6 +32,10 @@ typedef struct NetLoad {
 guint64 net_load_init(NetLoad *load, const VhostUserMemoryArea *areas, size_t count, guint64 place);
 void net_load_clear(NetLoad *load); /* after the back-end has been stopped */
 
+/* Sends single frames until one comes back: ports that open one after the other, as DPDK's, drop
+ * what has no way out yet. */
+void net_load_reach(NetLoad *load);
+
 typedef struct NetLoadRun {
     guint64 frames;      /* that came back */
     int64_t took;        /* nanoseconds */
